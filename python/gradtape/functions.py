@@ -1,0 +1,190 @@
+"""Functions of values: the table of operations, under the names that users write.
+
+Each function takes ``Value``, ``float`` or ``int`` operands and returns a ``Value`` if any operand
+is one, else a ``float``. Arrays are mapped element by element.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from gradtape import _core
+from gradtape._core import (
+    abs,
+    acos,
+    acosh,
+    add,
+    affine,
+    asin,
+    asinh,
+    atan,
+    atan2,
+    atanh,
+    cbrt,
+    clip,
+    cos,
+    cosh,
+    digamma,
+    div,
+    dot,
+    elu,
+    equal,
+    erf,
+    erfc,
+    exp,
+    expm1,
+    gelu,
+    greater,
+    greater_equal,
+    hypot,
+    leaky_relu,
+    lgamma,
+    log,
+    log1p,
+    log2,
+    log10,
+    log_softmax,
+    logsumexp,
+    maximum,
+    minimum,
+    mul,
+    neg,
+    norm_cdf,
+    norm_ppf,
+    polygamma,
+    pow,
+    relu,
+    sigmoid,
+    sign,
+    silu,
+    sin,
+    sinh,
+    softmax,
+    softplus,
+    sqrt,
+    sub,
+    sum,
+    tan,
+    tanh,
+    where,
+)
+
+__all__ = [
+    "abs",
+    "acos",
+    "acosh",
+    "add",
+    "affine",
+    "asin",
+    "asinh",
+    "atan",
+    "atan2",
+    "atanh",
+    "cbrt",
+    "clip",
+    "cos",
+    "cosh",
+    "digamma",
+    "div",
+    "dot",
+    "elu",
+    "equal",
+    "erf",
+    "erfc",
+    "exp",
+    "expm1",
+    "gelu",
+    "greater",
+    "greater_equal",
+    "hypot",
+    "leaky_relu",
+    "lgamma",
+    "log",
+    "log1p",
+    "log2",
+    "log10",
+    "log_softmax",
+    "logsumexp",
+    "maximum",
+    "minimum",
+    "mul",
+    "neg",
+    "no_grad",
+    "norm_cdf",
+    "norm_ppf",
+    "polygamma",
+    "pow",
+    "relu",
+    "sigmoid",
+    "sign",
+    "silu",
+    "sin",
+    "sinh",
+    "softmax",
+    "softplus",
+    "sqrt",
+    "sub",
+    "sum",
+    "tan",
+    "tanh",
+    "where",
+]
+
+
+@contextmanager
+def no_grad() -> Iterator[None]:
+    """Compute without recording: results are leaves.
+
+    Examples
+    --------
+    >>> from gradtape import Value, no_grad
+    >>> x = Value(3.0)
+    >>> with no_grad():
+    ...     y = x * x
+    >>> y, y.prev
+    (Value(data=9.0), ())
+    """
+    before = _core.set_recording(False)
+    try:
+        yield
+    finally:
+        _core.set_recording(before)
+
+
+def elementwise(name: str, operands: tuple[Any, ...]) -> Any:
+    """Map a row of the table over arrays; what the native functions do with other operands.
+
+    Parameters
+    ----------
+    name : str
+        The row.
+    operands : tuple
+        Arrays that broadcast together, Values and numbers.
+
+    Returns
+    -------
+    numpy.ndarray
+        Of floats, or of objects where a ``Value`` is among the elements.
+
+    Raises
+    ------
+    TypeError
+        If an operand is no array of real numbers or Values.
+    """
+    import numpy as np
+
+    for operand in operands:
+        if not isinstance(operand, (np.ndarray, np.generic, _core.Value, float, int)):
+            raise TypeError(
+                f"{name}() takes Values, real numbers and arrays of them, "
+                f"not {type(operand).__name__}"
+            )
+        if getattr(operand, "dtype", np.dtype(float)).kind not in "fiubO":
+            raise TypeError(f"{name}() takes arrays of real numbers or Values, not {operand.dtype}")
+    function = getattr(_core, name)
+    result = np.frompyfunc(function, len(operands), 1)(*operands)
+    if any(getattr(operand, "dtype", None) == object for operand in operands) or any(
+        isinstance(operand, _core.Value) for operand in operands
+    ):
+        return result
+    return np.asarray(result, dtype=float)

@@ -1,0 +1,354 @@
+//! The functions of any number of operands, dense layers, and access to many values at once.
+
+use gradtape::kernel::Index;
+use gradtape::tape::Layer;
+use gradtape::{Error, Op, Operand, Tape, rule};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyFloat, PyList};
+
+use crate::convert::{not_a_number, raise};
+use crate::slots::{Handle, Operands, make_room};
+use crate::state::{State, enter_idle};
+use crate::value::plain;
+
+type Any<'py> = Bound<'py, PyAny>;
+
+/// Records on the tape; where nothing is to be differentiated, on one that is thrown away.
+/// `runs` are the operands, given to `record` as they stand when there is room.
+fn recorded<'py, T>(
+    py: Python<'py>,
+    outputs: usize,
+    runs: &[&Operands<'py>],
+    record: impl FnOnce(&mut Tape, &[Vec<Operand>], &[u32]) -> Result<T, Error>,
+    value: impl Fn(&T, usize) -> (Index, f64),
+) -> PyResult<Vec<Any<'py>>> {
+    let constant = runs.iter().all(|run| run.constant());
+    let outs = (0..outputs).map(|_| Handle::leaf(py, 0.0)).collect::<PyResult<Vec<_>>>()?;
+    let slots: Vec<u32> = outs.iter().map(Handle::slot).collect();
+    let mut state = enter_idle();
+    let terms: usize = runs.iter().map(|run| run.len()).sum();
+    if constant || state.paused {
+        drop(state);
+        let numbers: Vec<Vec<Operand>> =
+            runs.iter().map(|run| run.numbers().into_iter().map(Operand::constant).collect()).collect();
+        let result = record(&mut Tape::new(), &numbers, &slots).map_err(raise)?;
+        for (i, out) in outs.iter().enumerate() {
+            out.place(out.at(), value(&result, i).1);
+        }
+        let plain = |out: Handle<'py>| PyFloat::new(py, out.data()).into_any();
+        return Ok(outs.into_iter().map(|out| if constant { plain(out) } else { out.into_any() }).collect());
+    }
+    make_room(&mut state, outputs, terms)?;
+    let operands: Vec<Vec<Operand>> = runs.iter().map(|run| run.filled()).collect();
+    let result = record(&mut state.tape, &operands, &slots).map_err(raise)?;
+    drop(state);
+    for (i, out) in outs.iter().enumerate() {
+        let (at, data) = value(&result, i);
+        out.place(at, data);
+    }
+    Ok(outs.into_iter().map(Handle::into_any).collect())
+}
+
+fn single<'py>(
+    py: Python<'py>,
+    runs: &[&Operands<'py>],
+    record: impl FnOnce(&mut Tape, &[Vec<Operand>], u32) -> Result<(Index, f64), Error>,
+) -> PyResult<Any<'py>> {
+    let mut all = recorded(py, 1, runs, |tape, x, slots| record(tape, x, slots[0]), |&result, _| result)?;
+    all.pop().ok_or_else(crate::convert::bug)
+}
+
+/// Sum of the operands, one node.
+///
+/// Examples
+/// --------
+/// >>> import gradtape as gt
+/// >>> gt.sum([gt.Value(1.0), 2, 3.5])
+/// Value(data=6.5)
+#[pyfunction]
+#[pyo3(text_signature = "(values, /)")]
+pub fn sum<'py>(py: Python<'py>, values: &Any<'py>) -> PyResult<Any<'py>> {
+    let x = Operands::of(values, "values")?;
+    single(py, &[&x], |tape, x, slot| Ok(tape.sum(&x[0], slot)))
+}
+
+/// Sum of the products of two runs of operands, one node.
+///
+/// Raises
+/// ------
+/// ValueError
+///     If the runs differ in length.
+///
+/// Examples
+/// --------
+/// >>> import gradtape as gt
+/// >>> gt.dot([gt.Value(1.0), 2], [3, gt.Value(4.0)])
+/// Value(data=11.0)
+#[pyfunction]
+#[pyo3(text_signature = "(xs, ws, /)")]
+pub fn dot<'py>(py: Python<'py>, xs: &Any<'py>, ws: &Any<'py>) -> PyResult<Any<'py>> {
+    let (x, w) = (Operands::of(xs, "xs")?, Operands::of(ws, "ws")?);
+    single(py, &[&x, &w], |tape, x, slot| tape.dot(&x[0], &x[1], slot))
+}
+
+/// `activation(dot(xs, ws) + bias)`, one node: a neuron.
+///
+/// Raises
+/// ------
+/// ValueError
+///     If the runs differ in length or the activation is unknown.
+///
+/// Examples
+/// --------
+/// >>> import gradtape as gt
+/// >>> gt.affine([gt.Value(1.0), 2], [3, 4], -20.0, "relu")
+/// Value(data=0.0)
+#[pyfunction]
+#[pyo3(signature = (xs, ws, bias, activation = ""), text_signature = "(xs, ws, bias, activation='')")]
+pub fn affine<'py>(
+    py: Python<'py>,
+    xs: &Any<'py>,
+    ws: &Any<'py>,
+    bias: &Any<'py>,
+    activation: &str,
+) -> PyResult<Any<'py>> {
+    let (x, w) = (Operands::of(xs, "xs")?, Operands::of(ws, "ws")?);
+    let bias = Operands::of((bias,).into_pyobject(py)?.as_any(), "bias")?;
+    let activation = activation_named(activation)?;
+    if x.len() != w.len() {
+        return Err(raise(Error::Lengths { first: x.len(), second: w.len() }));
+    }
+    single(py, &[&x, &w, &bias], |tape, x, slot| {
+        let parameters = [&x[1][..], &x[2][..]].concat();
+        let layer = Layer { inputs: &x[0], parameters: &parameters, activation };
+        let mut outputs = Vec::with_capacity(1);
+        tape.layer(layer, &[slot], &mut outputs)?;
+        Ok(outputs[0])
+    })
+}
+
+/// One dense layer in one call: `k` neurons on the same `n` inputs.
+///
+/// Parameters
+/// ----------
+/// inputs : sequence of n Values or numbers
+/// parameters : sequence of k * (n + 1) Values
+///     Neuron by neuron: its n weights, then its bias.
+/// activation : str, optional
+///     One of `activations()`.
+///
+/// Returns
+/// -------
+/// list of k Values
+///
+/// Raises
+/// ------
+/// ValueError
+///     If the sizes do not fit or the activation is unknown.
+///
+/// Examples
+/// --------
+/// >>> import gradtape as gt
+/// >>> from gradtape import _core
+/// >>> w = [gt.Value(float(i)) for i in range(6)]
+/// >>> _core.layer([1.0, 2.0], w, "relu")
+/// [Value(data=4.0), Value(data=16.0)]
+#[pyfunction]
+#[pyo3(signature = (inputs, parameters, activation = ""), text_signature = "(inputs, parameters, activation='')")]
+pub fn layer<'py>(
+    py: Python<'py>,
+    inputs: &Any<'py>,
+    parameters: &Any<'py>,
+    activation: &str,
+) -> PyResult<Bound<'py, PyList>> {
+    let (x, w) = (Operands::of(inputs, "inputs")?, Operands::of(parameters, "parameters")?);
+    let activation = activation_named(activation)?;
+    let width = x.len() + 1;
+    if w.len() == 0 || w.len() % width != 0 {
+        return Err(PyValueError::new_err(format!(
+            "a layer on {} inputs takes {width} parameters a neuron (its weights, then its bias), \
+             so a multiple of {width}, not {}",
+            x.len(),
+            w.len()
+        )));
+    }
+    let count = w.len() / width;
+    let outputs = recorded(
+        py,
+        count,
+        &[&x, &w],
+        |tape, x, slots| {
+            let layer = Layer { inputs: &x[0], parameters: &x[1], activation };
+            let mut outputs = Vec::with_capacity(count);
+            tape.layer(layer, slots, &mut outputs)?;
+            Ok(outputs)
+        },
+        |outputs, i| outputs[i],
+    )?;
+    PyList::new(py, outputs)
+}
+
+/// `log(sum(exp(xs)))` without overflow, one node.
+///
+/// Raises
+/// ------
+/// ValueError
+///     If there is no operand.
+///
+/// Examples
+/// --------
+/// >>> import gradtape as gt
+/// >>> gt.logsumexp([gt.Value(1000.0), 1000.0])
+/// Value(data=1000.6931471805599)
+#[pyfunction]
+#[pyo3(text_signature = "(xs, /)")]
+pub fn logsumexp<'py>(py: Python<'py>, xs: &Any<'py>) -> PyResult<Any<'py>> {
+    let x = Operands::of(xs, "xs")?;
+    single(py, &[&x], |tape, x, slot| tape.logsumexp(&x[0], slot))
+}
+
+/// `xs[i] - logsumexp(xs)` for each i: logarithms of probabilities.
+///
+/// Raises
+/// ------
+/// ValueError
+///     If there is no operand.
+///
+/// Examples
+/// --------
+/// >>> import gradtape as gt
+/// >>> gt.log_softmax([gt.Value(0.0), 0.0])
+/// [Value(data=-0.6931471805599453), Value(data=-0.6931471805599453)]
+#[pyfunction]
+#[pyo3(text_signature = "(xs, /)")]
+pub fn log_softmax<'py>(py: Python<'py>, xs: &Any<'py>) -> PyResult<Vec<Any<'py>>> {
+    let items: Vec<Any<'py>> = xs.try_iter()?.collect::<PyResult<_>>()?;
+    let total = logsumexp(py, PyList::new(py, &items)?.as_any())?;
+    items.iter().map(|x| x.sub(&total)).collect()
+}
+
+/// `exp(xs[i]) / sum(exp(xs))` for each i, without overflow: probabilities.
+///
+/// Raises
+/// ------
+/// ValueError
+///     If there is no operand.
+///
+/// Examples
+/// --------
+/// >>> import gradtape as gt
+/// >>> gt.softmax([gt.Value(0.0), 0.0])
+/// [Value(data=0.5), Value(data=0.5)]
+#[pyfunction]
+#[pyo3(text_signature = "(xs, /)")]
+pub fn softmax<'py>(py: Python<'py>, xs: &Any<'py>) -> PyResult<Vec<Any<'py>>> {
+    log_softmax(py, xs)?.iter().map(|x| crate::slots::apply::<rule::Exp>(x)).collect()
+}
+
+fn activation_named(name: &str) -> PyResult<Option<Op>> {
+    if matches!(name, "" | "linear") {
+        return Ok(None);
+    }
+    match Op::named(name) {
+        Some(op) if op.row().operands.len() == 1 => Ok(Some(op)),
+        _ => Err(PyValueError::new_err(format!(
+            "unknown activation '{name}'; known are {}",
+            activations().join(", ")
+        ))),
+    }
+}
+
+/// Names of the activations: the identity and every operation of one operand.
+#[pyfunction]
+pub fn activations() -> Vec<&'static str> {
+    let rows = Op::ALL.iter().map(|op| op.row());
+    ["linear"].into_iter().chain(rows.filter(|row| row.operands.len() == 1).map(|row| row.name)).collect()
+}
+
+/// The table of operations: name, operands, symbol, LaTeX and summary of each row.
+#[pyfunction]
+pub fn operations() -> Vec<(&'static str, Vec<&'static str>, &'static str, &'static str, &'static str)> {
+    let rows = Op::ALL.iter().map(|op| op.row());
+    rows.map(|row| (row.name, row.operands.to_vec(), row.symbol, row.latex, row.summary)).collect()
+}
+
+/// Value, first and second partial derivatives of a row of the table at `at`, by tangents.
+#[pyfunction]
+#[pyo3(text_signature = "(name, at, /)")]
+pub fn derivatives(name: &str, at: Vec<f64>) -> PyResult<(f64, Vec<f64>, Vec<Vec<f64>>)> {
+    let op = Op::named(name).and_then(|op| op.derivatives(&at));
+    op.ok_or_else(|| PyValueError::new_err(format!("no operation '{name}' of {} operands", at.len())))
+}
+
+fn handles<'py>(values: &Any<'py>) -> PyResult<Vec<Handle<'py>>> {
+    let each = |(i, value): (usize, PyResult<Any<'py>>)| {
+        let value = value?;
+        Handle::of(&value).ok_or_else(|| {
+            PyTypeError::new_err(not_a_number(&format!("values[{i}]"), &value).value(value.py()).to_string().replace(" or a real number", ""))
+        })
+    };
+    values.try_iter()?.enumerate().map(each).collect()
+}
+
+/// The data of many values.
+#[pyfunction]
+#[pyo3(text_signature = "(values, /)")]
+pub fn data(values: &Any<'_>) -> PyResult<Vec<f64>> {
+    Ok(handles(values)?.iter().map(Handle::data).collect())
+}
+
+/// The grad of many values.
+#[pyfunction]
+#[pyo3(text_signature = "(values, /)")]
+pub fn grads(values: &Any<'_>) -> PyResult<Vec<f64>> {
+    let values = handles(values)?;
+    let state = enter_idle();
+    Ok(values.iter().map(|value| state.tape.grad(value.slot())).collect())
+}
+
+/// Assigns the data of many values at once: all change, or, on an error, none.
+///
+/// Raises
+/// ------
+/// ValueError
+///     If there are not as many numbers as values.
+/// TypeError
+///     If something is no Value, or no number.
+#[pyfunction]
+#[pyo3(text_signature = "(values, numbers, /)")]
+pub fn assign(values: &Any<'_>, numbers: &Any<'_>) -> PyResult<()> {
+    let values = handles(values)?;
+    let number = |(i, x): (usize, PyResult<Any<'_>>)| plain(&format!("numbers[{i}]"), &x?);
+    let numbers: Vec<f64> = numbers.try_iter()?.enumerate().map(number).collect::<PyResult<_>>()?;
+    if values.len() != numbers.len() {
+        return Err(PyValueError::new_err(format!("{} values take as many numbers, not {}", values.len(), numbers.len())));
+    }
+    values.iter().zip(numbers).for_each(|(value, number)| value.set_data(number));
+    Ok(())
+}
+
+/// Sets the grad of many values to 0.
+#[pyfunction]
+#[pyo3(text_signature = "(values, /)")]
+pub fn zero_grad(values: &Any<'_>) -> PyResult<()> {
+    let values = handles(values)?;
+    let mut state = enter_idle();
+    values.iter().for_each(|value| state.tape.set_grad(value.slot(), 0.0));
+    Ok(())
+}
+
+/// Switches recording on or off; whether it was on.
+#[pyfunction]
+#[pyo3(text_signature = "(flag, /)")]
+pub fn set_recording(flag: bool) -> bool {
+    !std::mem::replace(&mut enter_idle().paused, !flag)
+}
+
+/// Number of nodes on the tape, and of those that a value holds.
+#[pyfunction]
+pub fn tape_size() -> (usize, usize) {
+    let state = enter_idle();
+    let State { tape, .. } = &*state;
+    (tape.len(), tape.owners().iter().filter(|&&owner| owner != 0).count())
+}

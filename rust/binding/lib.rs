@@ -1,0 +1,31 @@
+//! gradtape's Python module `gradtape._core`: thin, with the hot slots in [`slots`].
+
+mod convert;
+mod functions;
+mod graph;
+mod slots;
+mod state;
+mod value;
+
+use pyo3::prelude::*;
+
+/// Values on a tape, and the table of operations.
+#[pymodule]
+mod _core {
+    use super::{Bound, PyModule, PyModuleMethods, PyResult, slots, state};
+
+    #[pymodule_export]
+    use super::functions::{
+        activations, affine, assign, data, derivatives, dot, grads, layer, log_softmax, logsumexp,
+        operations, set_recording, softmax, sum, tape_size, zero_grad,
+    };
+    #[pymodule_export]
+    use super::graph::_restore;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        state::create();
+        module.add("Value", slots::make(module)?)?;
+        slots::add_functions(module)
+    }
+}

@@ -1,0 +1,21 @@
+//! gradtape's core: a tape (Wengert list) of scalar operations and its reverse sweep.
+//!
+//! The crate knows nothing of Python. Its modules, from the ground up:
+//!
+//! - [`op`]: the one table of operations; [`number`]: what its formulas are computed with,
+//! - [`kernel`]: the reverse sweep over nodes,
+//! - [`tape`]: recording and garbage collection.
+#![forbid(unsafe_code)]
+
+#[macro_use]
+pub mod op; // first: the others expand its table
+pub mod error;
+pub mod kernel;
+pub mod number;
+mod special;
+pub mod tape;
+
+pub use error::Error;
+pub use number::{Dual, Number};
+pub use op::{Op, Rule, rule};
+pub use tape::{Operand, Tape};

@@ -1,0 +1,49 @@
+//! Values that need more than one call into the libraries of special functions.
+
+/// `1 / sqrt(2 π)`: density of the standard normal distribution at 0.
+pub const FRAC_1_SQRT_2PI: f64 = 0.398_942_280_401_432_7;
+
+/// `x^y`. The two exponents that people write most skip the library.
+#[inline]
+pub fn power(x: f64, y: f64) -> f64 {
+    if y == 2.0 {
+        x * x
+    } else if y == 1.0 {
+        x
+    } else {
+        x.powf(y)
+    }
+}
+
+/// `1 / (1 + exp(-x))`, without overflow on either side.
+#[inline]
+pub fn sigmoid(x: f64) -> f64 {
+    let e = (-x.abs()).exp();
+    if x >= 0.0 { 1.0 / (1.0 + e) } else { e / (1.0 + e) }
+}
+
+/// Quantile of the standard normal distribution. Each branch passes the inverse error functions
+/// an argument that is exact in floating point.
+pub fn normal_quantile(p: f64) -> f64 {
+    use std::f64::consts::SQRT_2;
+    if p < 0.25 {
+        -SQRT_2 * pxfm::f_erfcinv(2.0 * p)
+    } else if p <= 0.75 {
+        SQRT_2 * pxfm::f_erfinv(2.0 * p - 1.0)
+    } else {
+        SQRT_2 * pxfm::f_erfcinv(2.0 * (1.0 - p))
+    }
+}
+
+/// `ψ⁽ⁿ⁾(x) = (-1)ⁿ⁺¹ n! ζ(n+1, x)` (DLMF 5.15.1); nan outside `n = 1, 2, …` and `x > 0`, except
+/// the trigamma function, which is defined on the negative axis as well.
+pub fn polygamma(n: f64, x: f64) -> f64 {
+    if n == 1.0 {
+        return pxfm::f_trigamma(x);
+    }
+    if n.is_nan() || x.is_nan() || n < 1.0 || n.fract() != 0.0 || x <= 0.0 {
+        return f64::NAN;
+    }
+    let sign = if n % 2.0 == 0.0 { -1.0 } else { 1.0 };
+    sign * pxfm::f_tgamma(n + 1.0) * spec_math::cephes64::zeta(n + 1.0, x)
+}

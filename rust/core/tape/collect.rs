@@ -1,0 +1,237 @@
+//! Garbage collection: cutting the dead end of the tape, compacting what is left.
+
+use super::Tape;
+use crate::Error;
+use crate::kernel::{Index, NOBODY, RUN};
+
+/// Below this number of nodes the tape is not compacted, nor is memory given back.
+const FLOOR: usize = 1 << 16;
+
+/// So many times in a row must an emptied tape have been far below its capacity before memory is
+/// given back: a loop of small and large steps in turn keeps its arrays.
+const PATIENCE: u32 = 64;
+
+impl Tape {
+    /// The value that owned the node at `at` is gone.
+    #[inline(always)]
+    pub fn close(&mut self, at: Index) {
+        self.owners[at as usize] = NOBODY;
+        self.owned -= 1;
+        if self.owned == 0 {
+            self.clear();
+        } else if at as usize + 1 == self.nodes.len() {
+            self.pop();
+        }
+    }
+
+    /// The value of the leaf in `slot` is gone, its data was `value`. Returns whether the slot can
+    /// serve the next value at once; else the tape keeps it until no node can name it.
+    #[inline(always)]
+    pub fn retire(&mut self, slot: u32, value: f64) -> bool {
+        if self.nodes.is_empty() {
+            return true;
+        }
+        self.retired.push((slot, value));
+        self.watch_stale();
+        false
+    }
+
+    /// Notes that the leaf in `slot`, whose data was `before`, is assigned to: nodes recorded
+    /// until now keep the value they were recorded with.
+    pub fn assign(&mut self, slot: u32, before: f64) {
+        if !self.nodes.is_empty() {
+            self.assigned.push((slot, self.nodes.len() as u32, before));
+            self.watch_stale();
+        }
+    }
+
+    /// What is kept for leaves that are gone or were assigned to is bounded as the nodes are: the
+    /// next recording compacts.
+    #[inline(always)]
+    fn watch_stale(&mut self) {
+        if self.retired.len() + self.assigned.len() > self.stale_limit {
+            self.limit = 0;
+        }
+    }
+
+    /// No node is owned: the whole tape goes.
+    #[inline(always)]
+    fn clear(&mut self) {
+        self.peak = self.peak.max(self.nodes.len());
+        self.nodes.clear();
+        self.owners.clear();
+        self.ops.clear();
+        self.runs.clear();
+        self.terms.at.clear();
+        self.terms.number.clear();
+        self.assigned.clear();
+        if !self.retired.is_empty() {
+            self.free.extend(self.retired.drain(..).map(|(slot, _)| slot));
+        }
+        self.recalled.cut(0);
+        if self.nodes.capacity() > FLOOR {
+            self.give_back();
+        }
+        self.peak = 0;
+    }
+
+    /// Gives memory back after a peak that does not come again.
+    #[cold]
+    fn give_back(&mut self) {
+        self.idle = if self.peak * 4 < self.nodes.capacity() { self.idle + 1 } else { 0 };
+        if self.idle < PATIENCE {
+            return;
+        }
+        let room = FLOOR.max(2 * self.peak);
+        self.nodes.shrink_to(room);
+        self.owners.shrink_to(room);
+        self.ops.shrink_to(room);
+        self.runs.shrink_to(room);
+        self.terms.at.shrink_to(room);
+        self.terms.number.shrink_to(room);
+        self.adjoints = Vec::new();
+        (self.idle, self.limit) = (0, room);
+    }
+
+    /// Cuts the unowned nodes at the end of the tape.
+    fn pop(&mut self) {
+        let len = self.owners.iter().rposition(|&owner| owner != NOBODY).map_or(0, |i| i + 1);
+        if let Some(node) = self.nodes[len..].iter().find(|node| node.at[0] == RUN) {
+            let run = node.at[1] as usize;
+            let first = self.runs[run].first as usize;
+            self.terms.at.truncate(first);
+            self.terms.number.truncate(first);
+            self.runs.truncate(run);
+        }
+        self.nodes.truncate(len);
+        self.owners.truncate(len);
+        self.ops.truncate(len);
+        self.recalled.cut(len);
+    }
+
+    /// Makes room for `nodes` more nodes and `terms` more terms, by compacting when that is due.
+    /// Returns whether nodes moved: then every owner of a node must be told its new place.
+    ///
+    /// # Errors
+    /// [`Error::TapeFull`] where the indices do not suffice; nothing has changed then.
+    pub fn make_room(&mut self, nodes: usize, terms: usize) -> Result<bool, Error> {
+        let most = Index::MAX as usize;
+        let moved = self.nodes.len() + nodes > self.limit && self.compact();
+        if self.nodes.len() + nodes > most || self.terms.at.len() + terms > most {
+            return Err(Error::TapeFull);
+        }
+        self.limit = self.limit.max(FLOOR).max(2 * self.nodes.len()).max(self.nodes.len() + nodes).min(most);
+        self.stale_limit = FLOOR.max(2 * (self.retired.len() + self.assigned.len()));
+        Ok(moved)
+    }
+
+    /// Slides the nodes that a live value reaches together. Returns whether any moved.
+    fn compact(&mut self) -> bool {
+        let (alive, leaves) = self.mark();
+        if !self.retired.is_empty() {
+            let free = &mut self.free;
+            self.retired.retain(|&(slot, _)| leaves[slot as usize] || { free.push(slot); false });
+        }
+        if alive.iter().all(|&alive| alive) {
+            return false;
+        }
+        let moved = self.slide(&alive);
+        self.forget(&moved);
+        self.recalled.cut(0);
+        true
+    }
+
+    /// Which nodes, and which slots' leaves, a live value reaches.
+    fn mark(&self) -> (Vec<bool>, Vec<bool>) {
+        let mut alive: Vec<bool> = self.owners.iter().map(|&owner| owner != NOBODY).collect();
+        let mut leaves = vec![false; self.grads.len()];
+        for i in (0..self.nodes.len()).rev() {
+            if alive[i] {
+                self.each_operand(i, |at| {
+                    if at < 0 { leaves[!at as usize] = true } else { alive[at as usize] = true }
+                });
+            }
+        }
+        (alive, leaves)
+    }
+
+    /// Moves the nodes that are alive down, and their runs; the nodes' new places.
+    fn slide(&mut self, alive: &[bool]) -> Vec<Index> {
+        let mut moved = vec![-1; alive.len()]; // −1: gone
+        let (mut to, mut runs, mut terms) = (0, 0, 0);
+        // A layer's nodes share the range of their inputs: where the last one was moved to.
+        let (mut shared, mut start) = ((0, u32::MAX), 0);
+        for from in 0..alive.len() {
+            if !alive[from] {
+                continue;
+            }
+            let place = |at: Index| if at < 0 { at } else { moved[at as usize] };
+            let mut node = self.nodes[from];
+            if node.at[0] == RUN {
+                let mut run = self.runs[node.at[1] as usize];
+                run.first = terms as u32;
+                if run.bias != RUN {
+                    run.bias = place(run.bias);
+                }
+                if shared != (run.start, run.len) {
+                    (shared, start) = ((run.start, run.len), terms as u32);
+                    terms = self.move_terms(run.start, run.len, terms, &moved);
+                }
+                run.start = start;
+                if run.bias != RUN {
+                    let weights = terms as u32;
+                    terms = self.move_terms(run.weights, run.len, terms, &moved);
+                    run.weights = weights;
+                }
+                self.runs[runs] = run;
+                node.at[1] = runs as Index;
+                runs += 1;
+            } else {
+                node.at = node.at.map(place);
+            }
+            self.nodes[to] = node;
+            self.owners[to] = self.owners[from];
+            self.ops[to] = self.ops[from];
+            moved[from] = to as Index;
+            to += 1;
+        }
+        self.nodes.truncate(to);
+        self.owners.truncate(to);
+        self.ops.truncate(to);
+        self.runs.truncate(runs);
+        self.terms.at.truncate(terms);
+        self.terms.number.truncate(terms);
+        moved
+    }
+
+    /// Moves `len` terms from `start` down to `to`; the end of the moved ones.
+    fn move_terms(&mut self, start: u32, len: u32, to: usize, moved: &[Index]) -> usize {
+        let range = start as usize..(start + len) as usize;
+        self.terms.number.copy_within(range.clone(), to);
+        for (from, to) in range.zip(to..) {
+            let at = self.terms.at[from];
+            self.terms.at[to] = if at < 0 { at } else { moved[at as usize] };
+        }
+        to + len as usize
+    }
+
+    /// Keeps of the leaves' earlier data what the nodes that are left were recorded with.
+    fn forget(&mut self, moved: &[Index]) {
+        // A node that is gone stands for the next one alive.
+        let mut next = self.nodes.len() as Index;
+        let mut places = vec![next; moved.len() + 1];
+        for i in (0..moved.len()).rev() {
+            next = if moved[i] < 0 { next } else { moved[i] };
+            places[i] = next;
+        }
+        let mut kept: Vec<(u32, u32, f64)> = Vec::new();
+        let mut seen = std::collections::HashSet::new();
+        for &(slot, len, value) in &self.assigned {
+            let len = places[(len as usize).min(moved.len())] as u32;
+            if len > 0 && seen.insert((slot, len)) {
+                kept.push((slot, len, value));
+            }
+        }
+        self.assigned = kept;
+    }
+}
