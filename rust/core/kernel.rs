@@ -7,7 +7,9 @@
 /// Place of an operand: a node (`>= 0`) or the leaf in slot `s` (`!s`, negative).
 pub type Index = i32;
 
-/// The place where contributions to constants go: slot 0, which no value ever gets.
+/// The place of a constant, whose contributions nobody reads: slot 0, which no value ever gets.
+/// A node of at most two operands names itself instead, since so many contributions to one place
+/// would wait for each other.
 pub const SINK: Index = !0;
 
 /// Marks a node whose operands stand in a [`Run`].
@@ -18,7 +20,7 @@ pub const NOBODY: u32 = 0;
 
 /// One operation of at most two operands, 24 bytes.
 ///
-/// Where an operand is a constant, `at` is [`SINK`] and `partial` is the constant itself. Where
+/// Where an operand is a constant, `at` is the node's own place and `partial` is the constant. Where
 /// `at[0]` is [`RUN`], `at[1]` numbers the run and `partial` is `[activation's partial derivative,
 /// bias]`.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +44,44 @@ pub struct Run {
     pub(crate) bias: Index,
     /// The activation's place in [`Op::ALL`](crate::Op), or `u8::MAX`.
     pub(crate) activation: u8,
+    /// How the operands' places follow each other, and the weights'.
+    pub(crate) step: Step,
+    pub(crate) weight_step: Step,
+}
+
+/// How the places in a run follow each other in the array of adjoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// They are constants: nobody reads their adjoints.
+    Constant,
+    /// Each is the next one up, as a layer's outputs are.
+    Up,
+    /// Each is the next one down, as leaves are that were made one after the other.
+    Down,
+    /// In no order.
+    Any,
+}
+
+impl Step {
+    /// Of these places.
+    pub(crate) fn of(mut at: impl Iterator<Item = Index>) -> Step {
+        let Some(first) = at.next() else { return Step::Constant };
+        let Some(second) = at.next() else { return if first == SINK { Step::Constant } else { Step::Up } };
+        let (step, by) = match second.wrapping_sub(first) {
+            1 => (Step::Up, 1),
+            -1 => (Step::Down, -1),
+            0 if first == SINK => (Step::Constant, 0),
+            _ => return Step::Any,
+        };
+        let mut last = second;
+        for at in at {
+            if at.wrapping_sub(last) != by {
+                return Step::Any;
+            }
+            last = at;
+        }
+        step
+    }
 }
 
 /// Operands of n-ary nodes, side by side: a place, and a partial derivative (a constant where the
@@ -61,10 +101,21 @@ pub fn contribution(adjoint: f64, partial: f64) -> f64 {
     if product.is_nan() { unpoisoned(adjoint, partial) } else { product }
 }
 
+/// Whether `a` is neither 0 nor infinite nor nan: then `a * p` needs no care, whatever `p` is.
+#[inline(always)]
+fn ordinary(a: f64) -> bool {
+    (a.to_bits() << 1).wrapping_sub(1) < (f64::INFINITY.to_bits() << 1) - 1
+}
+
 #[cold]
 #[inline(never)]
 fn unpoisoned(adjoint: f64, partial: f64) -> f64 {
     if adjoint == 0.0 || partial == 0.0 { 0.0 } else { f64::NAN }
+}
+
+#[inline(always)]
+fn add_scaled<'a>(to: impl Iterator<Item = &'a mut f64>, a: f64, number: &[f64]) {
+    to.zip(number).for_each(|(to, p)| *to += a * p);
 }
 
 /// What a sweep reads and writes.
@@ -94,81 +145,129 @@ impl Sweep<'_> {
         self.adjoints[place] += c;
     }
 
+    /// Adds `a` times each number to the places `at`, which `step` tells to be neighbours or not.
+    #[inline(always)]
+    fn add_scaled(&mut self, at: &[Index], step: Step, a: f64, number: &[f64]) {
+        let (Some(&first), Some(&last)) = (at.first(), at.last()) else { return };
+        match step {
+            Step::Up => {
+                let place = self.place(first);
+                add_scaled(self.adjoints[place..place + at.len()].iter_mut(), a, number);
+            }
+            Step::Down => {
+                let place = self.place(last);
+                add_scaled(self.adjoints[place..place + at.len()].iter_mut().rev(), a, number);
+            }
+            Step::Any => at.iter().zip(number).for_each(|(&at, p)| self.add(at, a * p)),
+            Step::Constant => {}
+        }
+    }
+
     /// Sweeps the nodes from `root` downwards, for as long as enough of them are reached. Returns
     /// the first node not looked at (0 when all were) and the owned nodes passed over whose `grad`
     /// may be out of date: their adjoint was zero, which reached and unreached nodes share.
     pub fn dense(&mut self, root: usize) -> (usize, Vec<usize>) {
         let mut passed = Vec::new();
         let (mut reached, mut end) = (0, root + 1);
-        while end > 0 {
-            if root + 1 - end > 8 * reached + 4096 {
-                break;
-            }
+        while end > 0 && root + 1 - end <= 8 * reached + 4096 {
             let start = end.saturating_sub(STRIDE);
-            for i in (start..end).rev() {
-                let a = self.adjoints[self.base + i];
-                if a == 0.0 {
-                    let owner = self.owners[i];
-                    if owner != NOBODY && self.grads[owner as usize] != 0.0 {
-                        passed.push(i);
-                    }
-                    continue;
-                }
-                reached += 1;
-                self.visit(i, a);
-            }
+            reached += self.stretch(start, end, &mut passed);
             end = start;
         }
         (end, passed)
+    }
+
+    /// Sweeps the nodes from `end` (not itself) down to `start`; how many had an adjoint.
+    #[inline(never)]
+    fn stretch(&mut self, start: usize, end: usize, passed: &mut Vec<usize>) -> usize {
+        let base = self.base;
+        let nodes = &self.nodes[start..end];
+        let owners = &self.owners[start..end];
+        let mut reached = 0;
+        for (k, (node, &owner)) in nodes.iter().zip(owners).enumerate().rev() {
+            let i = start + k;
+            let a = self.adjoints[base + i];
+            if a == 0.0 {
+                if owner != NOBODY && self.grads[owner as usize] != 0.0 {
+                    passed.push(i);
+                }
+                continue;
+            }
+            reached += 1;
+            if owner != NOBODY {
+                self.grads[owner as usize] = a;
+            }
+            if node.at[0] == RUN {
+                self.visit_run(node, a);
+            } else {
+                let adjoints = &mut *self.adjoints;
+                let [x, y] = node.at.map(|at| (base as isize + at as isize) as usize);
+                let [mut dx, mut dy] = node.partial.map(|p| a * p);
+                if !ordinary(a) {
+                    [dx, dy] = node.partial.map(|p| contribution(a, p));
+                }
+                adjoints[x] += dx;
+                adjoints[y] += dy;
+            }
+            self.adjoints[base + i] = 0.0; // last, for constants have left theirs in it
+        }
+        reached
     }
 
     /// Sweeps the nodes `order`, from the last to the first: those that the root reaches.
     pub fn sparse(&mut self, order: &[Index]) {
         for &i in order.iter().rev() {
             let i = i as usize;
-            self.visit(i, self.adjoints[self.base + i]);
+            let mut passed = Vec::new();
+            self.stretch(i, i + 1, &mut passed);
+            for i in passed {
+                self.grads[self.owners[i] as usize] = 0.0;
+            }
         }
     }
 
-    /// Takes node `i`'s adjoint `a` out of the array, hands it to the owner and spreads it over
-    /// the operands.
-    #[inline(always)]
-    fn visit(&mut self, i: usize, a: f64) {
-        self.adjoints[self.base + i] = 0.0;
-        let owner = self.owners[i];
-        if owner != NOBODY {
-            self.grads[owner as usize] = a;
-        }
-        let Node { at, partial } = self.nodes[i];
-        if at[0] == RUN {
-            self.spread(self.runs[at[1] as usize], contribution(a, partial[0]));
-        } else {
-            self.add(at[0], contribution(a, partial[0]));
-            self.add(at[1], contribution(a, partial[1]));
+    #[inline(never)]
+    fn visit_run(&mut self, node: &Node, a: f64) {
+        let d = contribution(a, node.partial[0]);
+        if d != 0.0 {
+            let run = &self.runs[node.at[1] as usize];
+            self.spread(run, d);
         }
     }
 
     /// Spreads the adjoint `a` of a run over its terms.
     #[inline(always)]
-    fn spread(&mut self, run: Run, a: f64) {
-        if a == 0.0 {
-            return;
-        }
+    fn spread(&mut self, run: &Run, a: f64) {
         let terms = self.terms;
         let range = run.start as usize..(run.start + run.len) as usize;
         let (at, number) = (&terms.at[range.clone()], &terms.number[range]);
-        if run.bias == RUN {
-            for (&at, &p) in at.iter().zip(number) {
-                self.add(at, contribution(a, p));
-            }
-            return;
+        if !ordinary(a) {
+            self.spread_carefully(run, a);
+        } else if run.bias == RUN {
+            self.add_scaled(at, Step::Any, a, number);
+        } else {
+            self.add(run.bias, a);
+            let range = run.weights as usize..(run.weights + run.len) as usize;
+            self.add_scaled(&terms.at[range.clone()], run.weight_step, a, number);
+            self.add_scaled(at, run.step, a, &terms.number[range]);
         }
-        self.add(run.bias, a);
-        let range = run.weights as usize..(run.weights + run.len) as usize;
-        let (weight_at, weight) = (&terms.at[range.clone()], &terms.number[range]);
-        for (((&x_at, &x), &w_at), &w) in at.iter().zip(number).zip(weight_at).zip(weight) {
-            self.add(w_at, contribution(a, x));
-            self.add(x_at, contribution(a, w));
+    }
+
+    /// As [`spread`](Sweep::spread), for an adjoint that is 0, infinite or nan.
+    #[cold]
+    #[inline(never)]
+    fn spread_carefully(&mut self, run: &Run, a: f64) {
+        let terms = self.terms;
+        let weights = if run.bias == RUN { run.start } else { run.weights };
+        if run.bias != RUN {
+            self.add(run.bias, a);
+        }
+        for (k, w) in (run.start..run.start + run.len).zip(weights..) {
+            let (k, w) = (k as usize, w as usize);
+            self.add(terms.at[k], contribution(a, terms.number[w]));
+            if run.bias != RUN {
+                self.add(terms.at[w], contribution(a, terms.number[k]));
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::kernel::contribution;
 use crate::op::{Rule, rule};
 
 macro_rules! trait_and_impls {
-    ($r:ident, $c:ident; $($Op:ident($first:ident $(, $rest:ident)*) $name:ident $arity:literal $symbol:literal $latex:literal
+    ($r:ident, $c:ident; $($Op:ident($first:ident $(, $rest:ident)*) $name:ident $arity:tt $symbol:literal $latex:literal
         { $value:expr } [$($partial:expr),+] $domain:expr, $summary:literal;)+) => {
         /// A number that the rows of the table can be computed with: the arithmetic operators,
         /// constants, and one method for every row.

@@ -19,7 +19,7 @@ macro_rules! operations { ($with:path) => { $with! { r, c;
     Mul(x, y) mul 2 "*" r"$x \cdot $y" { x * y } [y, x] true, "Product of two operands";
     Div(x, y) div 2 "/" r"\frac{$x}{$y}" { x / y } [c(1.0) / y, -r / y] y != 0.0, "Quotient of two operands";
     Pow(x, y) pow 2 "**" "$x^{$y}" { power(x, y) }
-        [y.equal(c(0.0)).r#where(c(0.0), y * x.pow(y - c(1.0))), (x.equal(c(0.0)) * y.greater_equal(c(0.0))).r#where(c(0.0), r * x.log())]
+        [(x.equal(c(0.0)) * y.equal(c(0.0))).r#where(c(0.0), y * x.pow(y - c(1.0))), (x.equal(c(0.0)) * y.greater_equal(c(0.0))).r#where(c(0.0), r * x.log())]
         x > 0.0 || y.fract() == 0.0 && (x != 0.0 || y >= 0.0) || x == 0.0 && y >= 0.0, "Power; d/dx is 0 where y is 0, d/dy is 0 where x is 0 and y >= 0";
     Neg(x) neg 1 "neg" "-$x" { -x } [c(-1.0)] true, "Negative of the operand";
     Abs(x) abs 1 "abs" r"\left|$x\right|" { x.abs() } [x.sign()] true, "Absolute value; the derivative at 0 is 0";
@@ -49,7 +49,7 @@ macro_rules! operations { ($with:path) => { $with! { r, c;
     Erf(x) erf 1 "erf" r"\operatorname{erf}($x)" { pxfm::f_erf(x) } [c(std::f64::consts::FRAC_2_SQRT_PI) * (-(x * x)).exp()] true, "Error function";
     Erfc(x) erfc 1 "erfc" r"\operatorname{erfc}($x)" { pxfm::f_erfc(x) } [c(-std::f64::consts::FRAC_2_SQRT_PI) * (-(x * x)).exp()] true, "Complementary error function, 1 - erf(x)";
     NormCdf(x) norm_cdf 1 "norm_cdf" r"\Phi($x)" { 0.5 * pxfm::f_erfc(-x * std::f64::consts::FRAC_1_SQRT_2) } [c(FRAC_1_SQRT_2PI) * (c(-0.5) * x * x).exp()] true, "Distribution function of the standard normal distribution";
-    NormPpf(x) norm_ppf 1 "norm_ppf" r"\Phi^{-1}($x)" { normal_quantile(x) } [c(1.0 / FRAC_1_SQRT_2PI) * (c(0.5) * r * r).exp()] x > 0.0 && x < 1.0, "Quantile of the standard normal distribution, inverse of norm_cdf";
+    NormPpf(x) norm_ppf 1 "norm_ppf" r"\Phi^{-1}($x)" { spec_math::cephes64::ndtri(x) } [c(1.0 / FRAC_1_SQRT_2PI) * (c(0.5) * r * r).exp()] x > 0.0 && x < 1.0, "Quantile of the standard normal distribution, inverse of norm_cdf";
     Lgamma(x) lgamma 1 "lgamma" r"\ln\left|\Gamma($x)\right|" { pxfm::f_lgamma(x) } [x.digamma()] x > 0.0 || x.fract() != 0.0, "Logarithm of the absolute value of the gamma function";
     Digamma(x) digamma 1 "digamma" r"\psi($x)" { pxfm::f_digamma(x) } [c(1.0).polygamma(x)] x > 0.0 || x.fract() != 0.0, "Derivative of lgamma";
     Polygamma(n, x) polygamma 2 "polygamma" "\\psi^{($n)}($x)" { polygamma(n, x) } [c(0.0), (n + c(1.0)).polygamma(x)] n >= 1.0 && n.fract() == 0.0 && x > 0.0, "n-th derivative of digamma at x > 0; n is a whole number and counts as constant";
@@ -71,7 +71,7 @@ macro_rules! operations { ($with:path) => { $with! { r, c;
 }}}
 
 use crate::{Dual, Number};
-use crate::special::{FRAC_1_SQRT_2PI, normal_quantile, polygamma, power, sigmoid};
+use crate::special::{FRAC_1_SQRT_2PI, polygamma, power, sigmoid};
 
 /// `where` is a word of Rust's own.
 const fn plain(name: &str) -> &str {
@@ -94,7 +94,7 @@ pub trait Rule<const A: usize> {
 }
 
 macro_rules! define {
-    ($r:ident, $c:ident; $($Op:ident($($x:ident),+) $name:ident $arity:literal $symbol:literal $latex:literal
+    ($r:ident, $c:ident; $($Op:ident($($x:ident),+) $name:ident $arity:tt $symbol:literal $latex:literal
         { $value:expr } [$($partial:expr),+] $domain:expr, $summary:literal;)+) => {
         /// An operation: one for every row of the table, then the operations of any arity.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -190,7 +190,7 @@ macro_rules! define {
         let value = rule::$Op::value([$x]);
         (value, rule::$Op::partials([$x], value)[0])
     }};
-    (@slope $arity:literal $Op:ident $x:ident) => {{
+    (@slope $arity:tt $Op:ident $x:ident) => {{
         let _ = $x;
         (f64::NAN, f64::NAN)
     }};

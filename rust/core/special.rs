@@ -22,19 +22,6 @@ pub fn sigmoid(x: f64) -> f64 {
     if x >= 0.0 { 1.0 / (1.0 + e) } else { e / (1.0 + e) }
 }
 
-/// Quantile of the standard normal distribution. Each branch passes the inverse error functions
-/// an argument that is exact in floating point.
-pub fn normal_quantile(p: f64) -> f64 {
-    use std::f64::consts::SQRT_2;
-    if p < 0.25 {
-        -SQRT_2 * pxfm::f_erfcinv(2.0 * p)
-    } else if p <= 0.75 {
-        SQRT_2 * pxfm::f_erfinv(2.0 * p - 1.0)
-    } else {
-        SQRT_2 * pxfm::f_erfcinv(2.0 * (1.0 - p))
-    }
-}
-
 /// `ψ⁽ⁿ⁾(x) = (-1)ⁿ⁺¹ n! ζ(n+1, x)` (DLMF 5.15.1); nan outside `n = 1, 2, …` and `x > 0`, except
 /// the trigamma function, which is defined on the negative axis as well.
 pub fn polygamma(n: f64, x: f64) -> f64 {

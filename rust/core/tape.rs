@@ -182,6 +182,7 @@ impl Tape {
 
     /// Sweeps backwards from `root` with this seed: owned nodes that it reaches get their adjoint
     /// as `grad`, leaves have theirs added to it.
+    #[inline(never)]
     pub fn backward(&mut self, root: Index, seed: f64) {
         if root < 0 {
             self.grads[!root as usize] += seed;

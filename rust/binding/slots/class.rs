@@ -147,7 +147,7 @@ fn text(text: &str) -> *const c_char {
 fn rows() -> Vec<ffi::PyMethodDef> {
     let mut all = Vec::new();
     macro_rules! add {
-        ($r:ident, $c:ident; $($Op:ident($($x:ident),+) $name:ident $arity:literal $symbol:literal $latex:literal
+        ($r:ident, $c:ident; $($Op:ident($($x:ident),+) $name:ident $arity:tt $symbol:literal $latex:literal
             { $value:expr } [$($partial:expr),+] $domain:expr, $summary:literal;)+) => { $({
             unsafe extern "C" fn slot(me: *mut PyObject, args: *mut *mut PyObject, count: ffi::Py_ssize_t) -> *mut PyObject {
                 unsafe {

@@ -2,7 +2,7 @@
 
 use super::Tape;
 use crate::Error;
-use crate::kernel::{Index, NOBODY, RUN};
+use crate::kernel::{Index, NOBODY, RUN, Step};
 
 /// Below this number of nodes the tape is not compacted, nor is memory given back.
 const FLOOR: usize = 1 << 16;
@@ -178,16 +178,19 @@ impl Tape {
                     terms = self.move_terms(run.start, run.len, terms, &moved);
                 }
                 run.start = start;
+                run.step = self.step(start, run.len);
                 if run.bias != RUN {
                     let weights = terms as u32;
                     terms = self.move_terms(run.weights, run.len, terms, &moved);
                     run.weights = weights;
+                    run.weight_step = self.step(weights, run.len);
                 }
                 self.runs[runs] = run;
                 node.at[1] = runs as Index;
                 runs += 1;
             } else {
-                node.at = node.at.map(place);
+                let own = |at: Index| if at == from as Index { to as Index } else { place(at) };
+                node.at = node.at.map(own);
             }
             self.nodes[to] = node;
             self.owners[to] = self.owners[from];
@@ -213,6 +216,11 @@ impl Tape {
             self.terms.at[to] = if at < 0 { at } else { moved[at as usize] };
         }
         to + len as usize
+    }
+
+    /// How the places of these terms follow each other.
+    fn step(&self, start: u32, len: u32) -> Step {
+        Step::of(self.terms.at[start as usize..(start + len) as usize].iter().copied())
     }
 
     /// Keeps of the leaves' earlier data what the nodes that are left were recorded with.

@@ -57,7 +57,8 @@ impl Tape {
         let op = Op::ALL[self.ops[at as usize] as usize];
         if node.at[0] != RUN {
             let arity = op.row().operands.len();
-            let operands = node.at.into_iter().zip(node.partial).take(arity).collect();
+            let named = node.at.map(|operand| if operand == at { SINK } else { operand });
+            let operands = named.into_iter().zip(node.partial).take(arity).collect();
             return Recorded { op, activation: None, operands };
         }
         let run = self.runs[node.at[1] as usize];
@@ -86,7 +87,7 @@ impl Tape {
 
     /// Calls `f` with the place of every operand of node `i` that is not a constant.
     pub(super) fn each_operand(&self, i: usize, mut f: impl FnMut(Index)) {
-        let mut call = |at: Index| if at != SINK { f(at) };
+        let mut call = |at: Index| if at != SINK && at != i as Index { f(at) };
         let node = self.nodes[i];
         if node.at[0] != RUN {
             node.at.into_iter().for_each(call);

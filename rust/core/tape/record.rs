@@ -2,7 +2,7 @@
 
 use super::recall::Recorded;
 use super::{Operand, Tape};
-use crate::kernel::{Index, NOBODY, Node, RUN, Run, SINK};
+use crate::kernel::{Index, NOBODY, Node, RUN, Run, SINK, Step};
 use crate::op::{Op, Rule};
 use crate::Error;
 
@@ -35,7 +35,7 @@ impl Tape {
     pub fn record1<R: Rule<1>>(&mut self, x: Operand, slot: u32) -> (Index, f64) {
         let value = R::value([x.value]);
         let [p] = R::partials([x.value], value);
-        (self.push(R::OP, [x.at, SINK], [p, 0.0], slot), value)
+        (self.push(R::OP, [x.at, self.here()], [p, 0.0], slot), value)
     }
 
     /// Records a row of two operands, neither of them a constant.
@@ -51,7 +51,7 @@ impl Tape {
     pub fn record2_by<R: Rule<2>>(&mut self, x: Operand, y: f64, slot: u32) -> (Index, f64) {
         let value = R::value([x.value, y]);
         let [p, _] = R::partials([x.value, y], value);
-        (self.push(R::OP, [x.at, SINK], [p, y], slot), value)
+        (self.push(R::OP, [x.at, self.here()], [p, y], slot), value)
     }
 
     /// Records a row whose first operand is a constant.
@@ -59,7 +59,7 @@ impl Tape {
     pub fn record2_of<R: Rule<2>>(&mut self, x: f64, y: Operand, slot: u32) -> (Index, f64) {
         let value = R::value([x, y.value]);
         let [_, p] = R::partials([x, y.value], value);
-        (self.push(R::OP, [SINK, y.at], [x, p], slot), value)
+        (self.push(R::OP, [self.here(), y.at], [x, p], slot), value)
     }
 
     /// Records a row of three operands, constants among them.
@@ -97,8 +97,8 @@ impl Tape {
             return Err(Error::Lengths { first: x.len(), second: w.len() });
         }
         let start = self.push_terms(x);
-        let bias = Operand::constant(0.0);
-        Ok(self.push_neuron(Op::Dot, (start, start), x, w, bias, None, slot))
+        let shared = (start, Step::of(x.iter().map(|x| x.at)));
+        Ok(self.push_neuron(Op::Dot, start, shared, x, w, Operand::constant(0.0), None, slot))
     }
 
     /// Records a dense layer, one node a neuron; `slots` owns them. Appends places and values of
@@ -118,13 +118,14 @@ impl Tape {
             return Err(Error::Lengths { first: width * slots.len(), second: parameters.len() });
         }
         let first = self.terms.at.len() as u32;
-        let start = self.push_terms(inputs);
+        let shared = (self.push_terms(inputs), Step::of(inputs.iter().map(|x| x.at)));
         for (i, (&slot, neuron)) in slots.iter().zip(parameters.chunks_exact(width)).enumerate() {
             let own = if i == 0 { first } else { self.terms.at.len() as u32 };
             let (weights, bias) = neuron.split_at(width - 1);
             outputs.push(self.push_neuron(
                 Op::Affine,
-                (own, start),
+                own,
+                shared,
                 inputs,
                 weights,
                 bias[0],
@@ -135,9 +136,15 @@ impl Tape {
         Ok(())
     }
 
+    /// The place of the next node, which it gives to operands that are constants.
+    #[inline(always)]
+    fn here(&self) -> Index {
+        self.nodes.len() as Index
+    }
+
     #[inline(always)]
     fn push(&mut self, op: Op, at: [Index; 2], partial: [f64; 2], slot: u32) -> Index {
-        let place = self.nodes.len() as Index;
+        let place = self.here();
         self.nodes.push(Node { at, partial });
         self.owners.push(slot);
         self.ops.push(op as u8);
@@ -160,7 +167,7 @@ impl Tape {
         let number = |(x, &p): (&Operand, &f64)| if x.at == SINK { x.value } else { p };
         self.terms.number.extend(x.iter().zip(partials).map(number));
         let len = x.len() as u32;
-        let run = Run { first: start, start, len, weights: 0, bias: RUN, activation: NO_ACTIVATION };
+        let run = Run { first: start, start, len, weights: 0, bias: RUN, activation: NO_ACTIVATION, step: Step::Any, weight_step: Step::Any };
         self.runs.push(run);
         self.push(op, [RUN, self.runs.len() as Index - 1], [1.0, 0.0], slot)
     }
@@ -172,7 +179,8 @@ impl Tape {
             && matches!(op.row().operands.len(), 1 | 2)
         {
             let (b, q) = rest.first().copied().unwrap_or((SINK, 0.0));
-            return self.push(op, [a, b], [p, q], NOBODY);
+            let place = |at| if at == SINK { self.here() } else { at };
+            return self.push(op, [place(a), place(b)], [p, q], NOBODY);
         }
         let x: Vec<Operand> = operands.iter().map(|&(at, number)| Operand::new(at, number)).collect();
         let partials: Vec<f64> = operands.iter().map(|operand| operand.1).collect();
@@ -189,7 +197,8 @@ impl Tape {
     fn push_neuron(
         &mut self,
         op: Op,
-        (first, start): (u32, u32),
+        first: u32,
+        (start, step): (u32, Step),
         x: &[Operand],
         w: &[Operand],
         bias: Operand,
@@ -201,7 +210,8 @@ impl Tape {
         let (value, partial) = activate(activation, sum);
         let len = x.len() as u32;
         let activation = activation.map_or(NO_ACTIVATION, |op| op as u8);
-        self.runs.push(Run { first, start, len, weights, bias: bias.at, activation });
+        let weight_step = Step::of(w.iter().map(|w| w.at));
+        self.runs.push(Run { first, start, len, weights, bias: bias.at, activation, step, weight_step });
         let at = [RUN, self.runs.len() as Index - 1];
         (self.push(op, at, [partial, bias.value], slot), value)
     }
