@@ -10,7 +10,7 @@ use pyo3::types::{
 /// The one place where the core's errors become Python's.
 pub fn raise(error: gradtape::Error) -> PyErr {
     match error {
-        gradtape::Error::TapeFull => PyOverflowError::new_err(error.to_string()),
+        gradtape::Error::TapeFull | gradtape::Error::TooManyValues => PyOverflowError::new_err(error.to_string()),
         gradtape::Error::Lengths { .. } | gradtape::Error::Empty => PyValueError::new_err(error.to_string()),
     }
 }

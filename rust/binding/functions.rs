@@ -350,5 +350,5 @@ pub fn set_recording(flag: bool) -> bool {
 pub fn tape_size() -> (usize, usize) {
     let state = enter_idle();
     let State { tape, .. } = &*state;
-    (tape.len(), tape.owners().iter().filter(|&&owner| owner != 0).count())
+    (tape.len(), tape.owners().filter(|&owner| owner != 0).count())
 }

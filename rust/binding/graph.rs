@@ -14,7 +14,7 @@ use crate::state::{State, enter_idle};
 
 /// The value at `at`: the living one, or a new one for a node or leaf whose value is gone.
 fn value_at<'py>(py: Python<'py>, at: Index) -> PyResult<Handle<'py>> {
-    let slot = if at < 0 { !at as u32 } else { enter_idle().tape.owners()[at as usize] };
+    let slot = if at < 0 { !at as u32 } else { enter_idle().tape.owner(at) };
     if slot != 0
         && let Some(value) = Handle::in_slot(py, slot)
     {
@@ -91,7 +91,7 @@ fn between(root: Index) -> Parts {
         }
         let node = state.tape.recorded(at);
         for &(at, _) in &node.operands {
-            if at < 0 || state.tape.owners()[at as usize] != 0 {
+            if at < 0 || state.tape.owner(at) != 0 {
                 if at != SINK {
                     ends.insert(at);
                 }

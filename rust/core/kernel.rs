@@ -4,6 +4,8 @@
 //! [`Index`]: nodes count up from 0, leaves count down from −1, and `base` shifts both into the
 //! array, so that the loop need not know which of them an operand is.
 
+use crate::Op;
+
 /// Place of an operand: a node (`>= 0`) or the leaf in slot `s` (`!s`, negative).
 pub type Index = i32;
 
@@ -28,6 +30,36 @@ pub struct Node {
     pub(crate) at: [Index; 2],
     pub(crate) partial: [f64; 2],
 }
+
+/// A node's operation (7 bits) and owner (25 bits).
+#[derive(Clone, Copy, Debug)]
+pub struct Tag(u32);
+
+impl Tag {
+    /// The largest number of an owner.
+    pub const MOST_OWNERS: u32 = u32::MAX >> 7;
+
+    #[inline(always)]
+    pub(crate) fn new(op: Op, owner: u32) -> Tag {
+        Tag(op as u32 | owner << 7)
+    }
+
+    pub(crate) fn op(self) -> Op {
+        Op::ALL[(self.0 & 127) as usize]
+    }
+
+    #[inline(always)]
+    pub(crate) fn owner(self) -> u32 {
+        self.0 >> 7
+    }
+
+    #[inline(always)]
+    pub(crate) fn set_owner(&mut self, owner: u32) {
+        self.0 = self.0 & 127 | owner << 7;
+    }
+}
+
+const _: () = assert!(Op::ALL.len() <= 128, "an operation must fit a tag");
 
 /// The operands of an n-ary node, as ranges of [`Terms`].
 #[derive(Clone, Copy, Debug)]
@@ -123,7 +155,7 @@ pub(crate) struct Sweep<'a> {
     pub nodes: &'a [Node],
     pub runs: &'a [Run],
     pub terms: &'a Terms,
-    pub owners: &'a [u32],
+    pub tags: &'a [Tag],
     pub adjoints: &'a mut [f64],
     pub base: usize,
     pub grads: &'a mut [f64],
@@ -181,37 +213,73 @@ impl Sweep<'_> {
     #[inline(never)]
     fn stretch(&mut self, start: usize, end: usize, passed: &mut Vec<usize>) -> usize {
         let base = self.base;
+        let top = base + start;
         let nodes = &self.nodes[start..end];
-        let owners = &self.owners[start..end];
-        let mut reached = 0;
-        for (k, (node, &owner)) in nodes.iter().zip(owners).enumerate().rev() {
-            let i = start + k;
-            let a = self.adjoints[base + i];
-            if a == 0.0 {
-                if owner != NOBODY && self.grads[owner as usize] != 0.0 {
-                    passed.push(i);
+        let tags = &self.tags[start..end];
+        let mut zeros = 0;
+        // The two latest adjoints stay in registers: a sum's terms are mostly the nodes before it,
+        // and a number stored takes 5 ns to be loaded again.
+        let (mut next, mut second) = (0.0, 0.0);
+        for (k, (node, tag)) in nodes.iter().zip(tags).enumerate().rev() {
+            let owner = tag.owner();
+            let a = self.adjoints[top + k] + next;
+            (next, second) = (second, 0.0);
+            if !ordinary(a) {
+                if a == 0.0 {
+                    zeros += 1;
+                    if owner != NOBODY && self.grads[owner as usize] != 0.0 {
+                        passed.push(start + k);
+                    }
+                } else {
+                    self.visit_carefully(start + k, a);
                 }
                 continue;
             }
-            reached += 1;
             if owner != NOBODY {
                 self.grads[owner as usize] = a;
             }
             if node.at[0] == RUN {
                 self.visit_run(node, a);
             } else {
-                let adjoints = &mut *self.adjoints;
-                let [x, y] = node.at.map(|at| (base as isize + at as isize) as usize);
-                let [mut dx, mut dy] = node.partial.map(|p| a * p);
-                if !ordinary(a) {
-                    [dx, dy] = node.partial.map(|p| contribution(a, p));
+                let here = (start + k) as Index;
+                for (&at, p) in node.at.iter().zip(node.partial) {
+                    let c = a * p;
+                    if at == here - 1 {
+                        next += c;
+                    } else if at == here - 2 {
+                        second += c;
+                    } else {
+                        self.adjoints[base.wrapping_add_signed(at as isize)] += c;
+                    }
                 }
-                adjoints[x] += dx;
-                adjoints[y] += dy;
             }
-            self.adjoints[base + i] = 0.0; // last, for constants have left theirs in it
+            self.adjoints[top + k] = 0.0; // last, for constants have left theirs in it
         }
-        reached
+        // The stretch ends, and the next one looks for them in the array; below node 0 stand the
+        // leaves of the first slots.
+        for (back, carried) in [(1, next), (2, second)] {
+            if carried != 0.0 {
+                self.adjoints[top - back] += carried;
+            }
+        }
+        end - start - zeros
+    }
+
+    /// Visits node `i`, whose adjoint `a` is infinite or nan.
+    #[cold]
+    #[inline(never)]
+    fn visit_carefully(&mut self, i: usize, a: f64) {
+        let (node, owner) = (self.nodes[i], self.tags[i].owner());
+        if owner != NOBODY {
+            self.grads[owner as usize] = a;
+        }
+        if node.at[0] == RUN {
+            self.visit_run(&node, a);
+        } else {
+            self.add(node.at[0], contribution(a, node.partial[0]));
+            self.add(node.at[1], contribution(a, node.partial[1]));
+        }
+        self.adjoints[self.base + i] = 0.0;
     }
 
     /// Sweeps the nodes `order`, from the last to the first: those that the root reaches.
@@ -221,7 +289,7 @@ impl Sweep<'_> {
             let mut passed = Vec::new();
             self.stretch(i, i + 1, &mut passed);
             for i in passed {
-                self.grads[self.owners[i] as usize] = 0.0;
+                self.grads[self.tags[i].owner() as usize] = 0.0;
             }
         }
     }

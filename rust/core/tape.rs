@@ -13,7 +13,7 @@ pub use recall::Recorded;
 pub use record::Layer;
 
 use crate::Error;
-use crate::kernel::{Index, NOBODY, Node, Run, SINK, Sweep, Terms};
+use crate::kernel::{Index, NOBODY, Node, Run, SINK, Sweep, Tag, Terms};
 use recall::Recalled;
 
 /// An operand: its place and its value. A constant has no place but the sink.
@@ -64,8 +64,7 @@ pub const fn leaf(slot: u32) -> Index {
 #[derive(Debug)]
 pub struct Tape {
     nodes: Vec<Node>,
-    owners: Vec<u32>,
-    ops: Vec<u8>,
+    tags: Vec<Tag>,
     runs: Vec<Run>,
     terms: Terms,
     /// Room is made when the tape has this many nodes.
@@ -102,8 +101,7 @@ impl Tape {
     pub fn new() -> Tape {
         Tape {
             nodes: Vec::new(),
-            owners: Vec::new(),
-            ops: Vec::new(),
+            tags: Vec::new(),
             runs: Vec::new(),
             terms: Terms::default(),
             limit: 0,
@@ -136,14 +134,14 @@ impl Tape {
     /// A slot for a new value.
     ///
     /// # Errors
-    /// [`Error::TapeFull`] when 2^31 slots are in use.
+    /// [`Error::TooManyValues`] when all slots are in use.
     pub fn open(&mut self) -> Result<u32, Error> {
         if let Some(slot) = self.free.pop() {
             self.grads[slot as usize] = 0.0;
             return Ok(slot);
         }
-        if self.grads.len() >= Index::MAX as usize {
-            return Err(Error::TapeFull);
+        if self.grads.len() > Tag::MOST_OWNERS as usize {
+            return Err(Error::TooManyValues);
         }
         self.grads.push(0.0);
         Ok((self.grads.len() - 1) as u32)
@@ -168,15 +166,20 @@ impl Tape {
     }
 
     /// Owners of the nodes, in the order of the tape; [`NOBODY`] where no value holds the node.
+    pub fn owners(&self) -> impl Iterator<Item = u32> {
+        self.tags.iter().map(|tag| tag.owner())
+    }
+
+    /// The slot of the value that holds the node at `at`; [`NOBODY`] where none does.
     #[must_use]
-    pub fn owners(&self) -> &[u32] {
-        &self.owners
+    pub fn owner(&self, at: Index) -> u32 {
+        self.tags[at as usize].owner()
     }
 
     /// Makes `slot` the owner of the node `at`, which had none.
     pub fn own(&mut self, at: Index, slot: u32) {
-        debug_assert_eq!(self.owners[at as usize], NOBODY);
-        self.owners[at as usize] = slot;
+        debug_assert_eq!(self.owner(at), NOBODY);
+        self.tags[at as usize].set_owner(slot);
         self.owned += 1;
     }
 
@@ -225,14 +228,17 @@ impl Tape {
         }
         self.adjoints[base + root as usize] = seed;
         let (rest, passed) = self.kernel(base).dense(root as usize);
+        if rest == 0 {
+            self.settle(root, &passed);
+        }
         // Few nodes may reach few of many leaves: then those are looked up, not all looked at.
-        if rest == 0 && passed.is_empty() && base <= 8 * (root as usize) + 4096 {
+        if rest == 0 && base <= 8 * (root as usize) + 4096 {
             return Scope::All;
         }
         let (nodes, leaves) = self.reach(root);
         for i in passed {
-            if nodes.binary_search(&(i as Index)).is_ok() {
-                self.grads[self.owners[i] as usize] = 0.0;
+            if rest != 0 && nodes.binary_search(&(i as Index)).is_ok() {
+                self.grads[self.tags[i].owner() as usize] = 0.0;
             }
         }
         let below = nodes.partition_point(|&i| (i as usize) < rest);
@@ -240,12 +246,32 @@ impl Tape {
         Scope::Leaves(leaves)
     }
 
+    /// Sets the `grad` of those of the nodes `passed`, descending, that `root` reaches: their
+    /// adjoint is zero.
+    fn settle(&mut self, root: Index, passed: &[usize]) {
+        let Some(&last) = passed.last() else { return };
+        let mut reached = vec![false; root as usize + 1 - last];
+        reached[root as usize - last] = true;
+        for i in (last..=root as usize).rev() {
+            if reached[i - last] {
+                self.each_operand(i, |at| {
+                    if at >= last as Index {
+                        reached[at as usize - last] = true;
+                    }
+                });
+            }
+        }
+        for &i in passed.iter().filter(|&&i| reached[i - last]) {
+            self.grads[self.tags[i].owner() as usize] = 0.0;
+        }
+    }
+
     fn kernel(&mut self, base: usize) -> Sweep<'_> {
         Sweep {
             nodes: &self.nodes,
             runs: &self.runs,
             terms: &self.terms,
-            owners: &self.owners,
+            tags: &self.tags,
             adjoints: &mut self.adjoints,
             base,
             grads: &mut self.grads,

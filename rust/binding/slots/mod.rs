@@ -213,7 +213,7 @@ fn ready(state: Entered) -> Option<Entered> {
 /// Makes room on the tape and tells the objects where their nodes have moved.
 pub fn make_room(state: &mut State, nodes: usize, terms: usize) -> PyResult<()> {
     if state.tape.make_room(nodes, terms).map_err(crate::convert::raise)? {
-        for (at, &slot) in state.tape.owners().iter().enumerate() {
+        for (at, slot) in state.tape.owners().enumerate() {
             if slot != 0 {
                 // SAFETY: an owner is the slot of a live object.
                 unsafe { (*state.objects[slot as usize]).at = at as Index };

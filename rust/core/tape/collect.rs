@@ -15,7 +15,7 @@ impl Tape {
     /// The value that owned the node at `at` is gone.
     #[inline(always)]
     pub fn close(&mut self, at: Index) {
-        self.owners[at as usize] = NOBODY;
+        self.tags[at as usize].set_owner(NOBODY);
         self.owned -= 1;
         if self.owned == 0 {
             self.clear();
@@ -59,8 +59,7 @@ impl Tape {
     fn clear(&mut self) {
         self.peak = self.peak.max(self.nodes.len());
         self.nodes.clear();
-        self.owners.clear();
-        self.ops.clear();
+        self.tags.clear();
         self.runs.clear();
         self.terms.at.clear();
         self.terms.number.clear();
@@ -84,8 +83,7 @@ impl Tape {
         }
         let room = FLOOR.max(2 * self.peak);
         self.nodes.shrink_to(room);
-        self.owners.shrink_to(room);
-        self.ops.shrink_to(room);
+        self.tags.shrink_to(room);
         self.runs.shrink_to(room);
         self.terms.at.shrink_to(room);
         self.terms.number.shrink_to(room);
@@ -95,7 +93,7 @@ impl Tape {
 
     /// Cuts the unowned nodes at the end of the tape.
     fn pop(&mut self) {
-        let len = self.owners.iter().rposition(|&owner| owner != NOBODY).map_or(0, |i| i + 1);
+        let len = self.tags.iter().rposition(|tag| tag.owner() != NOBODY).map_or(0, |i| i + 1);
         if let Some(node) = self.nodes[len..].iter().find(|node| node.at[0] == RUN) {
             let run = node.at[1] as usize;
             let first = self.runs[run].first as usize;
@@ -104,8 +102,7 @@ impl Tape {
             self.runs.truncate(run);
         }
         self.nodes.truncate(len);
-        self.owners.truncate(len);
-        self.ops.truncate(len);
+        self.tags.truncate(len);
         self.recalled.cut(len);
     }
 
@@ -143,7 +140,7 @@ impl Tape {
 
     /// Which nodes, and which slots' leaves, a live value reaches.
     fn mark(&self) -> (Vec<bool>, Vec<bool>) {
-        let mut alive: Vec<bool> = self.owners.iter().map(|&owner| owner != NOBODY).collect();
+        let mut alive: Vec<bool> = self.owners().map(|owner| owner != NOBODY).collect();
         let mut leaves = vec![false; self.grads.len()];
         for i in (0..self.nodes.len()).rev() {
             if alive[i] {
@@ -193,14 +190,12 @@ impl Tape {
                 node.at = node.at.map(own);
             }
             self.nodes[to] = node;
-            self.owners[to] = self.owners[from];
-            self.ops[to] = self.ops[from];
+            self.tags[to] = self.tags[from];
             moved[from] = to as Index;
             to += 1;
         }
         self.nodes.truncate(to);
-        self.owners.truncate(to);
-        self.ops.truncate(to);
+        self.tags.truncate(to);
         self.runs.truncate(runs);
         self.terms.at.truncate(terms);
         self.terms.number.truncate(terms);

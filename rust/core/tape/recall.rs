@@ -54,7 +54,7 @@ impl Tape {
     #[must_use]
     pub fn recorded(&self, at: Index) -> Recorded {
         let node = self.nodes[at as usize];
-        let op = Op::ALL[self.ops[at as usize] as usize];
+        let op = self.tags[at as usize].op();
         if node.at[0] != RUN {
             let arity = op.row().operands.len();
             let named = node.at.map(|operand| if operand == at { SINK } else { operand });
@@ -207,7 +207,7 @@ impl Tape {
     /// Room must have been made for it and its operands.
     pub fn restore(&mut self, node: &Recorded, slot: u32) -> Index {
         let place = self.append(node);
-        self.owners[place as usize] = slot;
+        self.tags[place as usize].set_owner(slot);
         self.owned -= usize::from(slot == NOBODY);
         place
     }

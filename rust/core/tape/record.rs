@@ -2,7 +2,7 @@
 
 use super::recall::Recorded;
 use super::{Operand, Tape};
-use crate::kernel::{Index, NOBODY, Node, RUN, Run, SINK, Step};
+use crate::kernel::{Index, NOBODY, Node, RUN, Run, SINK, Step, Tag};
 use crate::op::{Op, Rule};
 use crate::Error;
 
@@ -146,8 +146,7 @@ impl Tape {
     fn push(&mut self, op: Op, at: [Index; 2], partial: [f64; 2], slot: u32) -> Index {
         let place = self.here();
         self.nodes.push(Node { at, partial });
-        self.owners.push(slot);
-        self.ops.push(op as u8);
+        self.tags.push(Tag::new(op, slot));
         self.owned += 1;
         place
     }

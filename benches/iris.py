@@ -1,0 +1,135 @@
+"""Works 2 and 3: a training step of a 4-10-5-3 relu network on 112 rows, in ms.
+
+The rows are drawn around the means and spreads of iris's three classes: as fast as the flowers, and
+no file. Every contender starts from the same parameters and must come to the same loss.
+"""
+
+import math
+from collections.abc import Callable
+from functools import partial
+from random import Random
+from typing import Any
+
+import peers
+import timing
+from report import Row, faster, slower
+
+SIZES = (4, 10, 5, 3)
+ROWS = 112
+RATE = 0.01
+MEANS = [(5.01, 3.43, 1.46, 0.25), (5.94, 2.77, 4.26, 1.33), (6.59, 2.97, 5.55, 2.03)]
+SPREADS = [(0.35, 0.38, 0.17, 0.11), (0.52, 0.31, 0.47, 0.20), (0.64, 0.32, 0.55, 0.27)]
+
+Step = Callable[[], float]
+
+
+def data() -> tuple[list[list[float]], list[int]]:
+    """Draw the rows and their classes."""
+    random = Random(42)
+    targets = [row % 3 for row in range(ROWS)]
+    rows = [[random.gauss(*ms) for ms in zip(MEANS[t], SPREADS[t], strict=True)] for t in targets]
+    return rows, targets
+
+
+def start() -> list[float]:
+    """Draw the parameters, neuron by neuron: the weights, then the bias."""
+    random = Random(7)
+    numbers: list[float] = []
+    for n, k in zip(SIZES, SIZES[1:], strict=False):
+        for _ in range(k):
+            numbers += [random.gauss(0.0, math.sqrt(2.0 / n)) for _ in range(n)] + [0.1]
+    return numbers
+
+
+def shaped(flat: list[Any]) -> list[list[tuple[list[Any], Any]]]:
+    """Arrange parameters as layers of neurons."""
+    values = iter(flat)
+    return [
+        [([next(values) for _ in range(n)], next(values)) for _ in range(k)]
+        for n, k in zip(SIZES, SIZES[1:], strict=False)
+    ]
+
+
+def operators(name: str) -> Step:
+    """Make the step in plain operators; for floats the forward pass alone."""
+    texts, its = timing.private("texts"), peers.functions()[name]
+    rows, targets = data()
+    made = [its.value(number) for number in start()]
+    layers = shaped(made)
+    loss = partial(texts.loss, rows=rows, targets=targets, relu=its.relu, exp=its.exp, log=its.log)
+
+    def floats() -> float:
+        return float(loss(layers))
+
+    def by_hand() -> float:
+        out = loss(layers)
+        out.backward()
+        texts.update(made, RATE)
+        return float(out.data)
+
+    def torch() -> float:
+        out = loss(layers)
+        out.backward()
+        for p in made:
+            p.data.sub_(RATE * p.grad)
+            p.grad = None
+        return float(out.detach())
+
+    numbers = start()
+
+    def xad() -> float:
+        with peers.XadTape(*numbers) as tape:
+            out = loss(shaped(tape.inputs))
+            tape.sweep(out)
+            numbers[:] = [x - RATE * p.derivative for x, p in zip(numbers, tape.inputs, strict=True)]
+            return float(out.value)
+
+    return {"floats": floats, "torch": torch, "xad": xad}.get(name, by_hand)
+
+
+def native() -> Step:
+    """Make the step with gradtape's own network, loss and optimiser."""
+    from gradtape.losses import categorical_cross_entropy
+    from gradtape.nn import MLP
+    from gradtape.optim import SGD
+
+    rows, targets = data()
+    model = MLP(SIZES[0], list(SIZES[1:]), activation="relu")
+    parameters = model.parameters()
+    for p, number in zip(parameters, start(), strict=True):
+        p.data = number
+    optimiser = SGD(parameters, lr=RATE)
+
+    def step() -> float:
+        out = categorical_cross_entropy([model(x) for x in rows], targets)
+        optimiser.zero_grad()
+        out.backward()
+        optimiser.step()
+        return float(out.data)
+
+    return step
+
+
+def agree(steps: dict[str, Step]) -> None:
+    """Hold every contender to the loss before its first update, and after it."""
+    want = steps["floats"]()
+    got = {name: (step(), step()) for name, step in steps.items() if name != "floats"}
+    after = got["gradtape"][1]
+    for name, (first, second) in got.items():
+        if not (math.isclose(first, want, rel_tol=1e-9) and math.isclose(second, after, rel_tol=1e-9)):
+            raise AssertionError(f"{name} has the losses {first}, {second}, not {want}, {after}")
+
+
+def run(quick: bool) -> list[Row]:
+    """Measure the step in plain operators and through the network, in the same rounds."""
+    steps = {name: operators(name) for name in peers.functions()}
+    steps["network"] = native()
+    agree(steps)
+    best = timing.minima(steps, 60 if quick else 400, 1.0 if quick else 4.0)
+    best = {name: seconds * 1e3 for name, seconds in best.items()}
+    network = {"gradtape": best.pop("network")} | {n: t for n, t in best.items() if n != "gradtape"}
+    claims = slower(best, "floats", 1.25) + faster(best, "micrograd", 130) + faster(best, "xad", 8)
+    return [
+        Row("iris step in operators, floats: forward", "ms", best, claims),
+        Row("the same through MLP and SGD", "ms", network, slower(network, "floats", 0.12)),
+    ]
