@@ -59,7 +59,8 @@ struct Network {
 fn network(recorder: &mut Recorder) -> Network {
     let mut state = 1u64;
     let mut draw = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 11) as f64 / (1u64 << 53) as f64 - 0.5
     };
     let inputs = (0..ROWS).map(|_| (0..SIZES[0]).map(|_| draw() * 4.0).collect()).collect();
@@ -142,7 +143,8 @@ fn chain(recorder: &mut Recorder, _: &Network) -> Index {
 /// x·w + k a million times over: memory, not latency, bounds it.
 fn long_chain(recorder: &mut Recorder, _: &Network) -> Index {
     let (w, k) = (recorder.leaf(0.9999), recorder.leaf(1e-5));
-    let (mut x, slots) = (recorder.leaf(1.0), [(); 2].map(|()| recorder.tape.open().expect("slot")));
+    let (mut x, slots) =
+        (recorder.leaf(1.0), [(); 2].map(|()| recorder.tape.open().expect("slot")));
     for _ in 0..500_000 {
         let product = recorder.two::<rule::Mul>(x, w, slots[0]);
         if x.at() >= 0 {
@@ -154,8 +156,11 @@ fn long_chain(recorder: &mut Recorder, _: &Network) -> Index {
     x.at()
 }
 
+/// Records something and returns its last place.
+type Work = fn(&mut Recorder, &Network) -> Index;
+
 /// Times recording and sweeping, the least of many rounds.
-fn measure(name: &str, record: fn(&mut Recorder, &Network) -> Index) {
+fn measure(name: &str, record: Work) {
     let mut recorder = Recorder::new();
     let network = network(&mut recorder);
     let owner = recorder.tape.open().expect("slot");
@@ -176,12 +181,16 @@ fn measure(name: &str, record: fn(&mut Recorder, &Network) -> Index) {
         recording = recording.min((middle - start).as_secs_f64() * 1e9 / operations);
         sweeping = sweeping.min((end - middle).as_secs_f64() * 1e9 / operations);
     }
-    println!("{name:<28} record {recording:6.2}  sweep {sweeping:6.2}  total {:6.2} ns an operation ({} operations)", recording + sweeping, recorder.operations);
+    println!(
+        "{name:<28} record {recording:6.2}  sweep {sweeping:6.2}  total {:6.2} ns an operation ({} operations)",
+        recording + sweeping,
+        recorder.operations
+    );
 }
 
 fn main() {
     let only = std::env::args().nth(1).filter(|name| !name.starts_with('-'));
-    let works: [(&str, fn(&mut Recorder, &Network) -> Index); 4] = [
+    let works: [(&str, Work); 4] = [
         ("iris, one operation a node", op_by_op),
         ("iris, one node a neuron", neuron_by_neuron),
         ("chain x·a + x²·b", chain),

@@ -1,4 +1,4 @@
-"""How everything here is timed: minima of many rounds that take turns, without the collector."""
+"""How everything here is timed: minima of many rounds in which the contenders take turns."""
 
 import gc
 import importlib.util
@@ -12,7 +12,6 @@ from types import ModuleType
 from typing import Any
 
 HERE = Path(__file__).parent
-GARBAGE = 100_000  # objects in cycles (micrograd leaves them) that may gather between collections
 
 Phases = dict[str, float]
 
@@ -30,39 +29,43 @@ def private(name: str) -> ModuleType:
     return module
 
 
-def phases(contenders: Mapping[str, Callable[[], Phases]], rounds: int, budget: float) -> dict[str, Phases]:
+def phases(
+    contenders: Mapping[str, Callable[[], Phases]], rounds: int, budget: float, collector: bool = False
+) -> dict[str, Phases]:
     """Call the contenders in turn and keep the least of each phase that they time themselves.
 
     A contender that has spent `budget` seconds sits out the rounds that are left; three it always
-    gets, and the first, which warms up, does not count.
+    gets, and the first, which warms up, does not count. Each begins without the garbage of the
+    others; what was imported before is out of the `collector`'s sight, where that stays on.
     """
     best: dict[str, Phases] = {}
     spent = dict.fromkeys(contenders, 0.0)
-    enabled = gc.isenabled()
     gc.collect()
     gc.freeze()
-    gc.disable()
     try:
         for turn in range(rounds + 1):
             for name, run in contenders.items():
                 if turn > 3 and spent[name] > budget:
                     continue
+                gc.collect()
+                if not collector:
+                    gc.disable()
                 start = perf_counter()
                 times = run()
                 spent[name] += perf_counter() - start
+                gc.enable()
                 if turn:
                     old = best.setdefault(name, times)
                     best[name] = {phase: min(old[phase], times[phase]) for phase in times}
-                if gc.get_count()[0] > GARBAGE:
-                    gc.collect()
     finally:
+        gc.enable()
         gc.unfreeze()
-        if enabled:
-            gc.enable()
     return best
 
 
-def minima(contenders: Mapping[str, Callable[[], object]], rounds: int, budget: float) -> dict[str, float]:
+def minima(
+    contenders: Mapping[str, Callable[[], object]], rounds: int, budget: float, collector: bool = False
+) -> dict[str, float]:
     """Time whole calls, in seconds; see `phases`."""
 
     def timed(run: Callable[[], object]) -> Callable[[], Phases]:
@@ -73,7 +76,7 @@ def minima(contenders: Mapping[str, Callable[[], object]], rounds: int, budget: 
 
         return measure
 
-    found = phases({name: timed(run) for name, run in contenders.items()}, rounds, budget)
+    found = phases({name: timed(run) for name, run in contenders.items()}, rounds, budget, collector)
     return {name: times["all"] for name, times in found.items()}
 
 

@@ -40,12 +40,18 @@ impl Checker {
         let want = number(want);
         if !close(got, want, ulp) {
             let error = (got - want).abs() / f64::EPSILON / want.abs().max(1.0);
-            self.failures.push(format!("{what} at {}: {got:e}, not {want:e} ({error:.1} ulp)", case["at"]));
+            self.failures
+                .push(format!("{what} at {}: {got:e}, not {want:e} ({error:.1} ulp)", case["at"]));
         }
     }
 
     fn finish(self) {
-        assert!(self.failures.is_empty(), "{} failures:\n{}", self.failures.len(), self.failures.join("\n"));
+        assert!(
+            self.failures.is_empty(),
+            "{} failures:\n{}",
+            self.failures.len(),
+            self.failures.join("\n")
+        );
     }
 }
 
@@ -70,7 +76,9 @@ fn rows_agree_with_fifty_digits() {
             for (i, want) in case["first"].as_array().into_iter().flatten().enumerate() {
                 checker.check(&format!("d{i} {name}"), case, 16.0, first[i], want);
             }
-            for (i, row) in case.get("second").and_then(Json::as_array).into_iter().flatten().enumerate() {
+            for (i, row) in
+                case.get("second").and_then(Json::as_array).into_iter().flatten().enumerate()
+            {
                 for (k, want) in row.as_array().expect("a row").iter().enumerate() {
                     checker.check(&format!("d{i}{k} {name}"), case, 64.0, second[i][k], want);
                 }

@@ -27,7 +27,6 @@ from gradtape._core import (
     digamma,
     div,
     dot,
-    elu,
     equal,
     erf,
     erfc,
@@ -37,7 +36,6 @@ from gradtape._core import (
     greater,
     greater_equal,
     hypot,
-    leaky_relu,
     lgamma,
     log,
     log1p,
@@ -149,6 +147,30 @@ def no_grad() -> Iterator[None]:
         yield
     finally:
         _core.set_recording(before)
+
+
+def leaky_relu(x: Any, slope: Any = 0.01) -> Any:
+    """Return x where x > 0, else slope * x; the derivative at 0 is the slope.
+
+    Examples
+    --------
+    >>> from gradtape import Value, leaky_relu
+    >>> leaky_relu(Value(-2.0))
+    Value(data=-0.02)
+    """
+    return _core.leaky_relu(x, slope)
+
+
+def elu(x: Any, alpha: Any = 1.0) -> Any:
+    """Return x where x > 0, else alpha * (exp(x) - 1); the derivative at 0 is alpha.
+
+    Examples
+    --------
+    >>> from gradtape import Value, elu
+    >>> elu(Value(2.0))
+    Value(data=2.0)
+    """
+    return _core.elu(x, alpha)
 
 
 def elementwise(name: str, operands: tuple[Any, ...]) -> Any:

@@ -10,8 +10,12 @@ use pyo3::types::{
 /// The one place where the core's errors become Python's.
 pub fn raise(error: gradtape::Error) -> PyErr {
     match error {
-        gradtape::Error::TapeFull | gradtape::Error::TooManyValues => PyOverflowError::new_err(error.to_string()),
-        gradtape::Error::Lengths { .. } | gradtape::Error::Empty => PyValueError::new_err(error.to_string()),
+        gradtape::Error::TapeFull | gradtape::Error::TooManyValues => {
+            PyOverflowError::new_err(error.to_string())
+        }
+        gradtape::Error::Lengths { .. } | gradtape::Error::Empty => {
+            PyValueError::new_err(error.to_string())
+        }
     }
 }
 
@@ -40,7 +44,10 @@ pub fn real_scalar(object: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
 /// The error for an operand of a type that no arithmetic with values can mean.
 pub fn never_meant(symbol: &str, object: &Bound<'_, PyAny>) -> Option<PyErr> {
     let complex = || {
-        let sort = object.getattr("dtype").and_then(|d| d.getattr("kind")).and_then(|k| k.extract::<String>());
+        let sort = object
+            .getattr("dtype")
+            .and_then(|d| d.getattr("kind"))
+            .and_then(|k| k.extract::<String>());
         sort.is_ok_and(|sort| sort == "c" || sort == "U" || sort == "S")
     };
     let never = object.is_none()
@@ -62,12 +69,18 @@ pub fn not_a_number(what: &str, object: &Bound<'_, PyAny>) -> PyErr {
     let shown = object.repr().map_or_else(|_| String::new(), |r| r.to_string());
     let shown = if shown.chars().count() > 40 { String::new() } else { format!(" {shown}") };
     let shown = if object.is_none() { String::new() } else { shown };
-    PyTypeError::new_err(format!("{what} must be a Value or a real number, not {}{shown}", kind(object)))
+    PyTypeError::new_err(format!(
+        "{what} must be a Value or a real number, not {}{shown}",
+        kind(object)
+    ))
 }
 
 /// The error for what should have been a sequence of operands.
 pub fn not_a_run(what: &str, object: &Bound<'_, PyAny>) -> PyErr {
-    PyTypeError::new_err(format!("{what} must be a sequence of Values or real numbers, not {}", kind(object)))
+    PyTypeError::new_err(format!(
+        "{what} must be a sequence of Values or real numbers, not {}",
+        kind(object)
+    ))
 }
 
 /// A function of the table on operands that are neither values nor numbers: element by element,

@@ -30,14 +30,19 @@ fn recorded<'py, T>(
     let terms: usize = runs.iter().map(|run| run.len()).sum();
     if constant || state.paused {
         drop(state);
-        let numbers: Vec<Vec<Operand>> =
-            runs.iter().map(|run| run.numbers().into_iter().map(Operand::constant).collect()).collect();
+        let numbers: Vec<Vec<Operand>> = runs
+            .iter()
+            .map(|run| run.numbers().into_iter().map(Operand::constant).collect())
+            .collect();
         let result = record(&mut Tape::new(), &numbers, &slots).map_err(raise)?;
         for (i, out) in outs.iter().enumerate() {
             out.place(out.at(), value(&result, i).1);
         }
         let plain = |out: Handle<'py>| PyFloat::new(py, out.data()).into_any();
-        return Ok(outs.into_iter().map(|out| if constant { plain(out) } else { out.into_any() }).collect());
+        return Ok(outs
+            .into_iter()
+            .map(|out| if constant { plain(out) } else { out.into_any() })
+            .collect());
     }
     make_room(&mut state, outputs, terms)?;
     let operands: Vec<Vec<Operand>> = runs.iter().map(|run| run.filled()).collect();
@@ -55,7 +60,8 @@ fn single<'py>(
     runs: &[&Operands<'py>],
     record: impl FnOnce(&mut Tape, &[Vec<Operand>], u32) -> Result<(Index, f64), Error>,
 ) -> PyResult<Any<'py>> {
-    let mut all = recorded(py, 1, runs, |tape, x, slots| record(tape, x, slots[0]), |&result, _| result)?;
+    let mut all =
+        recorded(py, 1, runs, |tape, x, slots| record(tape, x, slots[0]), |&result, _| result)?;
     all.pop().ok_or_else(crate::convert::bug)
 }
 
@@ -263,12 +269,16 @@ fn activation_named(name: &str) -> PyResult<Option<Op>> {
 #[pyfunction]
 pub fn activations() -> Vec<&'static str> {
     let rows = Op::ALL.iter().map(|op| op.row());
-    ["linear"].into_iter().chain(rows.filter(|row| row.operands.len() == 1).map(|row| row.name)).collect()
+    ["linear"]
+        .into_iter()
+        .chain(rows.filter(|row| row.operands.len() == 1).map(|row| row.name))
+        .collect()
 }
 
 /// The table of operations: name, operands, symbol, LaTeX and summary of each row.
 #[pyfunction]
-pub fn operations() -> Vec<(&'static str, Vec<&'static str>, &'static str, &'static str, &'static str)> {
+pub fn operations()
+-> Vec<(&'static str, Vec<&'static str>, &'static str, &'static str, &'static str)> {
     let rows = Op::ALL.iter().map(|op| op.row());
     rows.map(|row| (row.name, row.operands.to_vec(), row.symbol, row.latex, row.summary)).collect()
 }
@@ -276,16 +286,24 @@ pub fn operations() -> Vec<(&'static str, Vec<&'static str>, &'static str, &'sta
 /// Value, first and second partial derivatives of a row of the table at `at`, by tangents.
 #[pyfunction]
 #[pyo3(text_signature = "(name, at, /)")]
+#[expect(clippy::needless_pass_by_value, reason = "PyO3 hands over what it extracted")]
 pub fn derivatives(name: &str, at: Vec<f64>) -> PyResult<(f64, Vec<f64>, Vec<Vec<f64>>)> {
     let op = Op::named(name).and_then(|op| op.derivatives(&at));
-    op.ok_or_else(|| PyValueError::new_err(format!("no operation '{name}' of {} operands", at.len())))
+    op.ok_or_else(|| {
+        PyValueError::new_err(format!("no operation '{name}' of {} operands", at.len()))
+    })
 }
 
 fn handles<'py>(values: &Any<'py>) -> PyResult<Vec<Handle<'py>>> {
     let each = |(i, value): (usize, PyResult<Any<'py>>)| {
         let value = value?;
         Handle::of(&value).ok_or_else(|| {
-            PyTypeError::new_err(not_a_number(&format!("values[{i}]"), &value).value(value.py()).to_string().replace(" or a real number", ""))
+            PyTypeError::new_err(
+                not_a_number(&format!("values[{i}]"), &value)
+                    .value(value.py())
+                    .to_string()
+                    .replace(" or a real number", ""),
+            )
         })
     };
     values.try_iter()?.enumerate().map(each).collect()
@@ -322,7 +340,11 @@ pub fn assign(values: &Any<'_>, numbers: &Any<'_>) -> PyResult<()> {
     let number = |(i, x): (usize, PyResult<Any<'_>>)| plain(&format!("numbers[{i}]"), &x?);
     let numbers: Vec<f64> = numbers.try_iter()?.enumerate().map(number).collect::<PyResult<_>>()?;
     if values.len() != numbers.len() {
-        return Err(PyValueError::new_err(format!("{} values take as many numbers, not {}", values.len(), numbers.len())));
+        return Err(PyValueError::new_err(format!(
+            "{} values take as many numbers, not {}",
+            values.len(),
+            numbers.len()
+        )));
     }
     values.iter().zip(numbers).for_each(|(value, number)| value.set_data(number));
     Ok(())
@@ -334,7 +356,9 @@ pub fn assign(values: &Any<'_>, numbers: &Any<'_>) -> PyResult<()> {
 pub fn zero_grad(values: &Any<'_>) -> PyResult<()> {
     let values = handles(values)?;
     let mut state = enter_idle();
-    values.iter().for_each(|value| state.tape.set_grad(value.slot(), 0.0));
+    for value in &values {
+        state.tape.set_grad(value.slot(), 0.0);
+    }
     Ok(())
 }
 

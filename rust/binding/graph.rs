@@ -13,7 +13,7 @@ use crate::slots::{Handle, make_room};
 use crate::state::{State, enter_idle};
 
 /// The value at `at`: the living one, or a new one for a node or leaf whose value is gone.
-fn value_at<'py>(py: Python<'py>, at: Index) -> PyResult<Handle<'py>> {
+fn value_at(py: Python<'_>, at: Index) -> PyResult<Handle<'_>> {
     let slot = if at < 0 { !at as u32 } else { enter_idle().tape.owner(at) };
     if slot != 0
         && let Some(value) = Handle::in_slot(py, slot)
@@ -66,8 +66,13 @@ pub fn reduce<'py>(value: &Handle<'py>) -> PyResult<Bound<'py, PyAny>> {
         for (i, (at, node)) in order.into_iter().enumerate() {
             numbers.insert(at, i as i64);
             let name = |at: &Index| if *at == SINK { -1 } else { numbers[at] };
-            let operands: Vec<(i64, f64)> = node.operands.iter().map(|(at, p)| (name(at), *p)).collect();
-            nodes.append((node.op.row().name, node.activation.map(|op| op.row().name), operands))?;
+            let operands: Vec<(i64, f64)> =
+                node.operands.iter().map(|(at, p)| (name(at), *p)).collect();
+            nodes.append((
+                node.op.row().name,
+                node.activation.map(|op| op.row().name),
+                operands,
+            ))?;
         }
     }
     let restore = py.import("gradtape._core")?.getattr("_restore")?;
@@ -108,6 +113,7 @@ type Node = (String, Option<String>, Vec<(i64, f64)>);
 
 /// Puts a value together again from what `__reduce__` told.
 #[pyfunction]
+#[expect(clippy::needless_pass_by_value, reason = "PyO3 hands over what it extracted")]
 pub fn _restore<'py>(
     class: &Bound<'py, PyType>,
     data: f64,
@@ -119,14 +125,20 @@ pub fn _restore<'py>(
     let object = class.call_method1("__new__", (class,))?;
     let foreign = || PyValueError::new_err("not the state of a gradtape.Value");
     let value = Handle::of(&object).ok_or_else(foreign)?;
-    let ends: Vec<Handle> = ends.iter().map(|end| Handle::of(end).ok_or_else(foreign)).collect::<PyResult<_>>()?;
+    let ends: Vec<Handle> =
+        ends.iter().map(|end| Handle::of(end).ok_or_else(foreign)).collect::<PyResult<_>>()?;
     let ops: Vec<(Op, Option<Op>)> = nodes
         .iter()
         .map(|(op, activation, operands)| {
             let op = Op::named(op).ok_or_else(foreign)?;
-            let activation = activation.as_ref().map(|a| Op::named(a).ok_or_else(foreign)).transpose()?;
+            let activation =
+                activation.as_ref().map(|a| Op::named(a).ok_or_else(foreign)).transpose()?;
             let arity = op.row().operands.len();
-            if arity != 0 && arity != operands.len() { Err(foreign()) } else { Ok((op, activation)) }
+            if arity != 0 && arity != operands.len() {
+                Err(foreign())
+            } else {
+                Ok((op, activation))
+            }
         })
         .collect::<PyResult<_>>()?;
     for (i, (_, _, operands)) in nodes.iter().enumerate() {

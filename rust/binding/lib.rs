@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 /// Values on a tape, and the table of operations.
 #[pymodule]
 mod _core {
-    use super::{Bound, PyModule, PyModuleMethods, PyResult, slots, state};
+    use super::{Bound, PyAnyMethods, PyModule, PyModuleMethods, PyResult, slots, state};
 
     #[pymodule_export]
     use super::functions::{
@@ -26,6 +26,7 @@ mod _core {
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         state::create();
         module.add("Value", slots::make(module)?)?;
-        slots::add_functions(module)
+        slots::add_functions(module)?;
+        module.delattr("__all__") // it would leave out the table's functions
     }
 }

@@ -6,7 +6,7 @@
 //! mutex instead.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use gradtape::Tape;
 use pyo3::prelude::*;
@@ -30,6 +30,8 @@ pub struct State {
 }
 
 static STATE: AtomicPtr<State> = AtomicPtr::new(std::ptr::null_mut());
+/// Whether somebody is inside; debug builds check that nobody enters twice.
+static INSIDE: AtomicBool = AtomicBool::new(false);
 #[cfg(Py_GIL_DISABLED)]
 static LOCK: std::sync::Mutex<()> = std::sync::Mutex::new(());
 
@@ -50,10 +52,23 @@ pub struct Entered {
 /// Enters the state, whether or not a sweep has the tape: look at `busy` before using the tape.
 #[inline(always)]
 pub fn enter() -> Entered {
-    Entered {
+    let entered = Entered {
         state: STATE.load(Ordering::Relaxed),
         #[cfg(Py_GIL_DISABLED)]
         _lock: LOCK.lock().unwrap_or_else(std::sync::PoisonError::into_inner),
+    };
+    if cfg!(debug_assertions) {
+        assert!(!INSIDE.swap(true, Ordering::Relaxed), "the state is entered twice");
+    }
+    entered
+}
+
+impl Drop for Entered {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if cfg!(debug_assertions) {
+            INSIDE.store(false, Ordering::Relaxed);
+        }
     }
 }
 

@@ -62,7 +62,8 @@ pub fn plain(what: &str, object: &Any<'_>) -> PyResult<f64> {
 
 fn string<'a, 'py>(what: &str, object: &'a Any<'py>) -> PyResult<&'a Bound<'py, PyString>> {
     object.cast_exact::<PyString>().map_err(|_| {
-        let kind = object.get_type().qualname().map_or_else(|_| "?".into(), |name| name.to_string());
+        let kind =
+            object.get_type().qualname().map_or_else(|_| "?".into(), |name| name.to_string());
         PyTypeError::new_err(format!("{what} must be a str, not {kind}"))
     })
 }
@@ -89,7 +90,9 @@ fn named<'py, const N: usize>(
         let key = key.to_string();
         match names.iter().position(|&name| name == key) {
             Some(i) if found[i].is_none() => found[i] = Some(value),
-            Some(_) => return Err(PyTypeError::new_err(format!("{function}() got '{key}' twice"))),
+            Some(_) => {
+                return Err(PyTypeError::new_err(format!("{function}() got '{key}' twice")));
+            }
             None => {
                 return Err(PyTypeError::new_err(format!(
                     "{function}() has no argument '{key}'; it takes {}",
@@ -120,7 +123,9 @@ pub fn repr<'py>(object: &Any<'py>) -> PyResult<Any<'py>> {
     let name = object.get_type().qualname()?;
     let data = PyFloat::new(object.py(), value.data()).repr()?;
     let text = match value.label() {
-        Some(label) if !label.is_empty()? => format!("{name}(data={data}, label={})", label.repr()?),
+        Some(label) if !label.is_empty()? => {
+            format!("{name}(data={data}, label={})", label.repr()?)
+        }
         _ => format!("{name}(data={data})"),
     };
     Ok(PyString::new(object.py(), &text).into_any())
@@ -168,12 +173,14 @@ pub fn prev<'py>(object: &Any<'py>) -> PyResult<Any<'py>> {
     Ok(PyTuple::new(object.py(), operands.into_iter().map(Handle::into_any))?.into_any())
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "slots call functions of one form")]
 pub fn positive<'py>(object: &Any<'py>) -> PyResult<Any<'py>> {
     Ok(object.clone())
 }
 
 fn refused(object: &Any<'_>, to: &str) -> PyErr {
-    let name = object.get_type().qualname().map_or_else(|_| "Value".into(), |name| name.to_string());
+    let name =
+        object.get_type().qualname().map_or_else(|_| "Value".into(), |name| name.to_string());
     PyTypeError::new_err(format!(
         "a {name} does not become {to} by itself, since its gradient would be lost: use gradtape's \
          functions (gradtape.exp(v) for math.exp(v)), or v.data for the plain number"
@@ -206,7 +213,11 @@ pub fn backward<'py>(
     Ok(object.py().None().into_bound(object.py()))
 }
 
-pub fn detach<'py>(object: &Any<'py>, args: &Bound<'py, PyTuple>, kwargs: Kwargs<'_, 'py>) -> PyResult<Any<'py>> {
+pub fn detach<'py>(
+    object: &Any<'py>,
+    args: &Bound<'py, PyTuple>,
+    kwargs: Kwargs<'_, 'py>,
+) -> PyResult<Any<'py>> {
     let [] = named("detach", [], args, kwargs)?;
     let value = me(object)?;
     let leaf = Handle::leaf(object.py(), value.data())?;
@@ -214,12 +225,20 @@ pub fn detach<'py>(object: &Any<'py>, args: &Bound<'py, PyTuple>, kwargs: Kwargs
     Ok(leaf.into_any())
 }
 
-pub fn conjugate<'py>(object: &Any<'py>, args: &Bound<'py, PyTuple>, kwargs: Kwargs<'_, 'py>) -> PyResult<Any<'py>> {
+pub fn conjugate<'py>(
+    object: &Any<'py>,
+    args: &Bound<'py, PyTuple>,
+    kwargs: Kwargs<'_, 'py>,
+) -> PyResult<Any<'py>> {
     let [] = named("conjugate", [], args, kwargs)?;
     Ok(object.clone())
 }
 
-pub fn reduce<'py>(object: &Any<'py>, args: &Bound<'py, PyTuple>, kwargs: Kwargs<'_, 'py>) -> PyResult<Any<'py>> {
+pub fn reduce<'py>(
+    object: &Any<'py>,
+    args: &Bound<'py, PyTuple>,
+    kwargs: Kwargs<'_, 'py>,
+) -> PyResult<Any<'py>> {
     let [] = named("__reduce__", [], args, kwargs)?;
     graph::reduce(&me(object)?)
 }

@@ -30,7 +30,10 @@ impl fmt::Display for Error {
                 write!(f, "{} values are alive, more than the tape can name", Tag::MOST_OWNERS)
             }
             Error::Lengths { first, second } => {
-                write!(f, "the two runs of operands must have the same length, not {first} and {second}")
+                write!(
+                    f,
+                    "the two runs of operands must have the same length, not {first} and {second}"
+                )
             }
             Error::Empty => write!(f, "at least one operand is needed"),
         }

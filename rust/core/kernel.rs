@@ -97,8 +97,12 @@ pub enum Step {
 impl Step {
     /// Of these places.
     pub(crate) fn of(mut at: impl Iterator<Item = Index>) -> Step {
-        let Some(first) = at.next() else { return Step::Constant };
-        let Some(second) = at.next() else { return if first == SINK { Step::Constant } else { Step::Up } };
+        let Some(first) = at.next() else {
+            return Step::Constant;
+        };
+        let Some(second) = at.next() else {
+            return if first == SINK { Step::Constant } else { Step::Up };
+        };
         let (step, by) = match second.wrapping_sub(first) {
             1 => (Step::Up, 1),
             -1 => (Step::Down, -1),
@@ -180,7 +184,9 @@ impl Sweep<'_> {
     /// Adds `a` times each number to the places `at`, which `step` tells to be neighbours or not.
     #[inline(always)]
     fn add_scaled(&mut self, at: &[Index], step: Step, a: f64, number: &[f64]) {
-        let (Some(&first), Some(&last)) = (at.first(), at.last()) else { return };
+        let (Some(&first), Some(&last)) = (at.first(), at.last()) else {
+            return;
+        };
         match step {
             Step::Up => {
                 let place = self.place(first);

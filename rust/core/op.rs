@@ -56,8 +56,8 @@ macro_rules! operations { ($with:path) => { $with! { r, c;
     Sigmoid(x) sigmoid 1 "sigmoid" r"\sigma($x)" { sigmoid(x) } [r * (c(1.0) - r)] true, "Logistic function, 1 / (1 + exp(-x))";
     Softplus(x) softplus 1 "softplus" r"\ln(1 + e^{$x})" { x.max(0.0) + (-x.abs()).exp().ln_1p() } [x.sigmoid()] true, "log(1 + exp(x)), without overflow";
     Relu(x) relu 1 "relu" r"\operatorname{relu}($x)" { if x > 0.0 || x.is_nan() { x } else { 0.0 } } [x.greater(c(0.0))] true, "max(x, 0); the derivative at 0 is 0";
-    LeakyRelu(x, s) leaky_relu 2 "leaky_relu" r"\operatorname{leaky}_{$s}($x)" { if x > 0.0 { x } else { s * x } } [x.greater(c(0.0)).r#where(c(1.0), s), x.greater(c(0.0)).r#where(c(0.0), x)] true, "x where x > 0, else slope * x; the derivative at 0 is the slope";
-    Elu(x, a) elu 2 "elu" r"\operatorname{elu}_{$a}($x)" { if x > 0.0 { x } else { a * x.exp_m1() } } [x.greater(c(0.0)).r#where(c(1.0), a * x.exp()), x.greater(c(0.0)).r#where(c(0.0), x.expm1())] true, "x where x > 0, else alpha * (exp(x) - 1); the derivative at 0 is alpha";
+    LeakyRelu(x, slope) leaky_relu 2 "leaky_relu" r"\operatorname{leaky}_{$slope}($x)" { if x > 0.0 { x } else { slope * x } } [x.greater(c(0.0)).r#where(c(1.0), slope), x.greater(c(0.0)).r#where(c(0.0), x)] true, "x where x > 0, else slope * x; the derivative at 0 is the slope";
+    Elu(x, alpha) elu 2 "elu" r"\operatorname{elu}_{$alpha}($x)" { if x > 0.0 { x } else { alpha * x.exp_m1() } } [x.greater(c(0.0)).r#where(c(1.0), alpha * x.exp()), x.greater(c(0.0)).r#where(c(0.0), x.expm1())] true, "x where x > 0, else alpha * (exp(x) - 1); the derivative at 0 is alpha";
     Gelu(x) gelu 1 "gelu" r"\operatorname{gelu}($x)" { x * rule::NormCdf::value([x]) } [x.norm_cdf() + x * (c(FRAC_1_SQRT_2PI) * (c(-0.5) * x * x).exp())] true, "Gaussian error linear unit, x * norm_cdf(x)";
     Silu(x) silu 1 "silu" r"$x \cdot \sigma($x)" { x * sigmoid(x) } [x.sigmoid() * (c(1.0) + x * (c(1.0) - x.sigmoid()))] true, "Sigmoid linear unit, x * sigmoid(x)";
     Maximum(x, y) maximum 2 "max" r"\max($x, $y)" { if x >= y || x.is_nan() { x } else { y } } [c(0.5) * (x.greater(y) + x.greater_equal(y)), c(0.5) * (y.greater(x) + y.greater_equal(x))] true, "Larger operand; at ties each derivative is one half";
@@ -65,13 +65,13 @@ macro_rules! operations { ($with:path) => { $with! { r, c;
     Greater(x, y) greater 2 ">" "[$x > $y]" { f64::from(u8::from(x > y)) } [c(0.0), c(0.0)] true, "1 where x > y, else 0; the derivative is 0";
     GreaterEqual(x, y) greater_equal 2 ">=" r"[$x \ge $y]" { f64::from(u8::from(x >= y)) } [c(0.0), c(0.0)] true, "1 where x >= y, else 0; the derivative is 0";
     Equal(x, y) equal 2 "==" "[$x = $y]" { f64::from(u8::from(x == y)) } [c(0.0), c(0.0)] true, "1 where x == y, else 0; the derivative is 0";
-    Where(q, x, y) r#where 3 "where" r"\begin{cases}$x & $q \\ $y & \text{else}\end{cases}" { if q == 0.0 { y } else { x } } [c(0.0), c(1.0) - q.equal(c(0.0)), q.equal(c(0.0))] true, "Second operand where the first is not 0, else the third; the branch not taken gets exactly 0";
-    Clip(x, l, h) clip 3 "clip" r"\operatorname{clip}($x, $l, $h)" { if x.is_nan() { x } else if x > h { h } else if x < l { l.min(h) } else { x } }
-        [x.greater_equal(l) * h.greater_equal(x), l.greater(x) * h.greater_equal(l), x.greater(h) + l.greater(h) * h.greater_equal(x)] l <= h, "x limited to [low, high]; the derivative is 1 on the closed interval";
+    Where(condition, x, y) r#where 3 "where" r"\begin{cases}$x & $condition \\ $y & \text{else}\end{cases}" { if condition == 0.0 { y } else { x } } [c(0.0), c(1.0) - condition.equal(c(0.0)), condition.equal(c(0.0))] true, "Second operand where the first is not 0, else the third; the branch not taken gets exactly 0";
+    Clip(x, low, high) clip 3 "clip" r"\operatorname{clip}($x, $low, $high)" { if x.is_nan() { x } else if x > high { high } else if x < low { low.min(high) } else { x } }
+        [x.greater_equal(low) * high.greater_equal(x), low.greater(x) * high.greater_equal(low), x.greater(high) + low.greater(high) * high.greater_equal(x)] low <= high, "x limited to [low, high]; the derivative is 1 on the closed interval";
 }}}
 
-use crate::{Dual, Number};
 use crate::special::{FRAC_1_SQRT_2PI, polygamma, power, sigmoid};
+use crate::{Dual, Number};
 
 /// `where` is a word of Rust's own.
 const fn plain(name: &str) -> &str {

@@ -224,7 +224,8 @@ impl Tape {
         let need = base + self.nodes.len();
         if self.adjoints.len() < need {
             // All zero between sweeps, so there is nothing to move: fresh pages are zero already.
-            self.adjoints = vec![0.0; need.max(base + self.nodes.capacity().min(2 * self.nodes.len()))];
+            self.adjoints =
+                vec![0.0; need.max(base + self.nodes.capacity().min(2 * self.nodes.len()))];
         }
         self.adjoints[base + root as usize] = seed;
         let (rest, passed) = self.kernel(base).dense(root as usize);

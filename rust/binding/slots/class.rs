@@ -47,9 +47,17 @@ macro_rules! one {
     }};
 }
 
-unsafe extern "C" fn power(a: *mut PyObject, b: *mut PyObject, modulus: *mut PyObject) -> *mut PyObject {
+unsafe extern "C" fn power(
+    a: *mut PyObject,
+    b: *mut PyObject,
+    modulus: *mut PyObject,
+) -> *mut PyObject {
     unsafe {
-        if modulus == ffi::Py_None() { binary::<rule::Pow>(a, b) } else { ffi::Py_NewRef(ffi::Py_NotImplemented()) }
+        if modulus == ffi::Py_None() {
+            binary::<rule::Pow>(a, b)
+        } else {
+            ffi::Py_NewRef(ffi::Py_NotImplemented())
+        }
     }
 }
 
@@ -97,12 +105,18 @@ unsafe extern "C" fn init(me: *mut PyObject, args: *mut PyObject, kwargs: *mut P
 /// A method of positional arguments.
 macro_rules! method {
     ($name:ident) => {{
-        unsafe extern "C" fn slot(me: *mut PyObject, args: *mut PyObject, kwargs: *mut PyObject) -> *mut PyObject {
+        unsafe extern "C" fn slot(
+            me: *mut PyObject,
+            args: *mut PyObject,
+            kwargs: *mut PyObject,
+        ) -> *mut PyObject {
             unsafe {
                 guarded(null_mut(), |py| {
                     let args = Any::from_borrowed_ptr(py, args).cast_into_unchecked::<PyTuple>();
-                    let kwargs = Any::from_borrowed_ptr_or_opt(py, kwargs).map(|k| k.cast_into_unchecked());
-                    Ok(value::$name(&Any::from_borrowed_ptr(py, me), &args, kwargs.as_ref())?.into_ptr())
+                    let kwargs =
+                        Any::from_borrowed_ptr_or_opt(py, kwargs).map(|k| k.cast_into_unchecked());
+                    Ok(value::$name(&Any::from_borrowed_ptr(py, me), &args, kwargs.as_ref())?
+                        .into_ptr())
                 })
             }
         }
@@ -191,15 +205,15 @@ fn numpy_name(name: &str) -> Option<String> {
 
 fn methods() -> Vec<ffi::PyMethodDef> {
     let mut all = Vec::new();
-    for mut row in rows() {
-        // SAFETY: `text` made it.
-        let name = unsafe { std::ffi::CStr::from_ptr(row.ml_name) }.to_string_lossy();
-        let doc = unsafe { std::ffi::CStr::from_ptr(row.ml_doc) }.to_string_lossy();
-        let own = doc.replacen("(x, ", "($self, ", 1).replacen("(y, ", "($self, ", 1);
-        row.ml_doc = text(&own);
-        if let Some(other) = numpy_name(&name) {
-            let doc = text(&format!("NumPy's name for {name}."));
-            all.push(ffi::PyMethodDef { ml_name: text(&other), ml_doc: doc, ..row });
+    for (mut row, op) in rows().into_iter().zip(gradtape::Op::ALL) {
+        let texts = op.row();
+        // As a method, the first operand is `self`.
+        let operands =
+            ["$self"].iter().chain(&texts.operands[1..]).copied().collect::<Vec<_>>().join(", ");
+        row.ml_doc = text(&format!("{}({operands}, /)\n--\n\n{}.", texts.name, texts.summary));
+        if let Some(other) = numpy_name(texts.name) {
+            let doc = format!("{other}({operands}, /)\n--\n\nNumPy's name for {}.", texts.name);
+            all.push(ffi::PyMethodDef { ml_name: text(&other), ml_doc: text(&doc), ..row });
         }
         all.push(row);
     }
@@ -209,7 +223,11 @@ fn methods() -> Vec<ffi::PyMethodDef> {
     };
     add("backward", method!(backward), value::BACKWARD);
     add("detach", method!(detach), value::DETACH);
-    add("conjugate", method!(conjugate), "conjugate($self, /)\n--\n\nThe value itself, which is real.");
+    add(
+        "conjugate",
+        method!(conjugate),
+        "conjugate($self, /)\n--\n\nThe value itself, which is real.",
+    );
     add("__reduce__", method!(reduce), "__reduce__($self, /)\n--\n\nHelper for copy and pickle.");
     all.push(END);
     all
@@ -219,7 +237,12 @@ fn methods() -> Vec<ffi::PyMethodDef> {
 pub fn make(module: &Bound<'_, PyModule>) -> PyResult<Py<PyAny>> {
     let attributes = vec![
         attribute!("data", data, "The number; may be assigned to.", set_data),
-        attribute!("grad", grad, "Derivative of the last swept output with respect to this value; on a leaf, the sum over all sweeps.", set_grad),
+        attribute!(
+            "grad",
+            grad,
+            "Derivative of the last swept output with respect to this value; on a leaf, the sum over all sweeps.",
+            set_grad
+        ),
         attribute!("label", label, "A name for people.", set_label),
         attribute!("op", op, "Symbol of the operation that made the value; empty for a leaf."),
         attribute!("prev", prev, "The operands that are values, in their order."),

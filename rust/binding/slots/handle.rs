@@ -5,9 +5,9 @@ use std::ptr::null_mut;
 use gradtape::Operand;
 use gradtape::kernel::Index;
 use gradtape::tape::leaf;
+use pyo3::PyTypeInfo;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::PyTypeInfo;
 use pyo3::types::{PyString, PyTuple};
 
 use super::{Kind, Object, alloc, classify, value_type};
@@ -178,7 +178,11 @@ impl<'py> Operands<'py> {
     pub fn filled(&self) -> Vec<Operand> {
         let operand = |&(object, number): &(*mut Object, f64)| {
             // SAFETY: kept alive by the tuple.
-            if object.is_null() { Operand::constant(number) } else { unsafe { (*object).operand() } }
+            if object.is_null() {
+                Operand::constant(number)
+            } else {
+                unsafe { (*object).operand() }
+            }
         };
         self.items.iter().map(operand).collect()
     }
@@ -203,7 +207,9 @@ impl Handle<'_> {
     /// Gives a new leaf the slot of a leaf whose value is gone, and its data.
     pub fn adopt_leaf(&self, slot: u32) {
         let mut state = enter_idle();
-        let Some(data) = state.tape.revive(slot) else { return };
+        let Some(data) = state.tape.revive(slot) else {
+            return;
+        };
         let own = self.slot();
         state.objects[own as usize] = null_mut();
         state.tape.release(own);

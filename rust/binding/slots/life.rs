@@ -16,7 +16,8 @@ const SPARES: usize = 1 << 16;
 pub unsafe extern "C" fn dealloc(o: *mut PyObject) {
     unsafe {
         let object = o.cast::<Object>();
-        let rare = !(*object).weak.is_null() | !(*object).label.is_null() | !(*object).dict.is_null();
+        let rare =
+            !(*object).weak.is_null() | !(*object).label.is_null() | !(*object).dict.is_null();
         if rare {
             clear_references(object);
         }
@@ -70,7 +71,8 @@ unsafe fn free(state: &mut State, object: *mut Object) {
             state.tape.release(slot);
         }
         let kind = ffi::Py_TYPE(object.cast());
-        let release: ffi::freefunc = std::mem::transmute(ffi::PyType_GetSlot(kind, ffi::Py_tp_free));
+        let release: ffi::freefunc =
+            std::mem::transmute(ffi::PyType_GetSlot(kind, ffi::Py_tp_free));
         release(object.cast::<c_void>());
         ffi::Py_DECREF(kind.cast());
     }
@@ -86,7 +88,11 @@ pub fn bury(objects: Vec<*mut Object>) {
 
 /// `Value.__new__`: subclasses may take other arguments than `Value` does, so `__init__` reads
 /// them; a value starts as the leaf 0.
-pub unsafe extern "C" fn new(kind: *mut PyTypeObject, _: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
+pub unsafe extern "C" fn new(
+    kind: *mut PyTypeObject,
+    _: *mut PyObject,
+    _: *mut PyObject,
+) -> *mut PyObject {
     unsafe {
         let mut state = enter_idle();
         let object = if kind == value_type() {
@@ -108,7 +114,11 @@ pub unsafe extern "C" fn new(kind: *mut PyTypeObject, _: *mut PyObject, _: *mut 
 }
 
 /// Lets the cyclic collector see a subclass's attributes.
-pub unsafe extern "C" fn traverse(o: *mut PyObject, visit: ffi::visitproc, arg: *mut c_void) -> c_int {
+pub unsafe extern "C" fn traverse(
+    o: *mut PyObject,
+    visit: ffi::visitproc,
+    arg: *mut c_void,
+) -> c_int {
     unsafe {
         let dict = (*o.cast::<Object>()).dict;
         if dict.is_null() { 0 } else { visit(dict, arg) }

@@ -94,7 +94,11 @@ pub unsafe fn classify(o: *mut PyObject) -> Kind {
 
 #[inline(always)]
 unsafe fn number(x: f64) -> Kind {
-    if x == -1.0 && !unsafe { ffi::PyErr_Occurred() }.is_null() { Kind::Raised } else { Kind::Number(x) }
+    if x == -1.0 && !unsafe { ffi::PyErr_Occurred() }.is_null() {
+        Kind::Raised
+    } else {
+        Kind::Number(x)
+    }
 }
 
 #[cold]
@@ -299,7 +303,9 @@ unsafe fn foreign(symbol: &str, operands: &[*mut PyObject]) -> *mut PyObject {
     unsafe {
         let py = Python::assume_attached();
         for &o in operands {
-            if let Some(error) = crate::convert::never_meant(symbol, &Bound::from_borrowed_ptr(py, o)) {
+            if let Some(error) =
+                crate::convert::never_meant(symbol, &Bound::from_borrowed_ptr(py, o))
+            {
                 error.restore(py);
                 return null_mut();
             }

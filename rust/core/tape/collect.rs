@@ -2,7 +2,7 @@
 
 use super::Tape;
 use crate::Error;
-use crate::kernel::{Index, NOBODY, RUN, Step};
+use crate::kernel::{Index, NOBODY, Node, RUN, Step};
 
 /// Below this number of nodes the tape is not compacted, nor is memory given back.
 const FLOOR: usize = 1 << 16;
@@ -91,19 +91,23 @@ impl Tape {
         (self.idle, self.limit) = (0, room);
     }
 
-    /// Cuts the unowned nodes at the end of the tape.
+    /// Cuts the unowned nodes at the end of the tape, on which an owned one stands.
+    #[inline(always)]
     fn pop(&mut self) {
-        let len = self.tags.iter().rposition(|tag| tag.owner() != NOBODY).map_or(0, |i| i + 1);
-        if let Some(node) = self.nodes[len..].iter().find(|node| node.at[0] == RUN) {
-            let run = node.at[1] as usize;
-            let first = self.runs[run].first as usize;
-            self.terms.at.truncate(first);
-            self.terms.number.truncate(first);
-            self.runs.truncate(run);
+        while self.tags.last().is_some_and(|tag| tag.owner() == NOBODY) {
+            self.tags.pop();
+            if let Some(Node { at: [RUN, run], .. }) = self.nodes.pop() {
+                self.pop_run(run as usize);
+            }
         }
-        self.nodes.truncate(len);
-        self.tags.truncate(len);
-        self.recalled.cut(len);
+        self.recalled.cut(self.nodes.len());
+    }
+
+    fn pop_run(&mut self, run: usize) {
+        let first = self.runs[run].first as usize;
+        self.terms.at.truncate(first);
+        self.terms.number.truncate(first);
+        self.runs.truncate(run);
     }
 
     /// Makes room for `nodes` more nodes and `terms` more terms, by compacting when that is due.
@@ -117,7 +121,8 @@ impl Tape {
         if self.nodes.len() + nodes > most || self.terms.at.len() + terms > most {
             return Err(Error::TapeFull);
         }
-        self.limit = self.limit.max(FLOOR).max(2 * self.nodes.len()).max(self.nodes.len() + nodes).min(most);
+        self.limit =
+            self.limit.max(FLOOR).max(2 * self.nodes.len()).max(self.nodes.len() + nodes).min(most);
         self.stale_limit = FLOOR.max(2 * (self.retired.len() + self.assigned.len()));
         Ok(moved)
     }
@@ -127,7 +132,12 @@ impl Tape {
         let (alive, leaves) = self.mark();
         if !self.retired.is_empty() {
             let free = &mut self.free;
-            self.retired.retain(|&(slot, _)| leaves[slot as usize] || { free.push(slot); false });
+            self.retired.retain(|&(slot, _)| {
+                leaves[slot as usize] || {
+                    free.push(slot);
+                    false
+                }
+            });
         }
         if alive.iter().all(|&alive| alive) {
             return false;
@@ -145,7 +155,11 @@ impl Tape {
         for i in (0..self.nodes.len()).rev() {
             if alive[i] {
                 self.each_operand(i, |at| {
-                    if at < 0 { leaves[!at as usize] = true } else { alive[at as usize] = true }
+                    if at < 0 {
+                        leaves[!at as usize] = true;
+                    } else {
+                        alive[at as usize] = true;
+                    }
                 });
             }
         }
@@ -186,7 +200,9 @@ impl Tape {
                 node.at[1] = runs as Index;
                 runs += 1;
             } else {
-                let own = |at: Index| if at == from as Index { to as Index } else { place(at) };
+                let own = |at: Index| {
+                    if at == from as Index { to as Index } else { place(at) }
+                };
                 node.at = node.at.map(own);
             }
             self.nodes[to] = node;

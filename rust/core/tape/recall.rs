@@ -62,7 +62,8 @@ impl Tape {
             return Recorded { op, activation: None, operands };
         }
         let run = self.runs[node.at[1] as usize];
-        let activation = (run.activation != NO_ACTIVATION).then(|| Op::ALL[run.activation as usize]);
+        let activation =
+            (run.activation != NO_ACTIVATION).then(|| Op::ALL[run.activation as usize]);
         let mut operands = self.terms_of(run.start, run.len);
         if run.bias != RUN {
             let weights = self.terms_of(run.weights, run.len);
@@ -82,12 +83,20 @@ impl Tape {
 
     fn terms_of(&self, start: u32, len: u32) -> Vec<(Index, f64)> {
         let range = start as usize..(start + len) as usize;
-        self.terms.at[range.clone()].iter().copied().zip(self.terms.number[range].iter().copied()).collect()
+        self.terms.at[range.clone()]
+            .iter()
+            .copied()
+            .zip(self.terms.number[range].iter().copied())
+            .collect()
     }
 
     /// Calls `f` with the place of every operand of node `i` that is not a constant.
     pub(super) fn each_operand(&self, i: usize, mut f: impl FnMut(Index)) {
-        let mut call = |at: Index| if at != SINK && at != i as Index { f(at) };
+        let mut call = |at: Index| {
+            if at != SINK && at != i as Index {
+                f(at);
+            }
+        };
         let node = self.nodes[i];
         if node.at[0] != RUN {
             node.at.into_iter().for_each(call);
@@ -96,7 +105,9 @@ impl Tape {
         let Run { start, len, weights, bias, .. } = self.runs[node.at[1] as usize];
         self.terms.at[start as usize..(start + len) as usize].iter().for_each(|&at| call(at));
         if bias != RUN {
-            self.terms.at[weights as usize..(weights + len) as usize].iter().for_each(|&at| call(at));
+            self.terms.at[weights as usize..(weights + len) as usize]
+                .iter()
+                .for_each(|&at| call(at));
             call(bias);
         }
     }
@@ -149,7 +160,9 @@ impl Tape {
         let mut values = std::mem::take(&mut self.recalled.values);
         for &i in &nodes {
             if !values.contains_key(&i) {
-                let operand = |at: Index| if at < 0 { leaf(!at as u32, i) } else { values[&at] };
+                let operand = |at: Index| {
+                    if at < 0 { leaf(!at as u32, i) } else { values[&at] }
+                };
                 values.insert(i, self.compute(i, operand));
             }
         }
@@ -181,7 +194,9 @@ impl Tape {
 
     /// The adjoint that the last sweep gave node `at`; 0 where it did not reach it.
     pub fn adjoint(&mut self, at: Index) -> f64 {
-        let Some((root, seed)) = self.recalled.root else { return 0.0 };
+        let Some((root, seed)) = self.recalled.root else {
+            return 0.0;
+        };
         if self.recalled.adjoints.is_empty() {
             let mut adjoints = HashMap::from([(root, seed)]);
             for &i in self.reach(root).0.iter().rev() {

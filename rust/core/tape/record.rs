@@ -2,9 +2,9 @@
 
 use super::recall::Recorded;
 use super::{Operand, Tape};
+use crate::Error;
 use crate::kernel::{Index, NOBODY, Node, RUN, Run, SINK, Step, Tag};
 use crate::op::{Op, Rule};
-use crate::Error;
 
 /// Marks a run without activation.
 pub(super) const NO_ACTIVATION: u8 = u8::MAX;
@@ -166,7 +166,16 @@ impl Tape {
         let number = |(x, &p): (&Operand, &f64)| if x.at == SINK { x.value } else { p };
         self.terms.number.extend(x.iter().zip(partials).map(number));
         let len = x.len() as u32;
-        let run = Run { first: start, start, len, weights: 0, bias: RUN, activation: NO_ACTIVATION, step: Step::Any, weight_step: Step::Any };
+        let run = Run {
+            first: start,
+            start,
+            len,
+            weights: 0,
+            bias: RUN,
+            activation: NO_ACTIVATION,
+            step: Step::Any,
+            weight_step: Step::Any,
+        };
         self.runs.push(run);
         self.push(op, [RUN, self.runs.len() as Index - 1], [1.0, 0.0], slot)
     }
@@ -181,7 +190,8 @@ impl Tape {
             let place = |at| if at == SINK { self.here() } else { at };
             return self.push(op, [place(a), place(b)], [p, q], NOBODY);
         }
-        let x: Vec<Operand> = operands.iter().map(|&(at, number)| Operand::new(at, number)).collect();
+        let x: Vec<Operand> =
+            operands.iter().map(|&(at, number)| Operand::new(at, number)).collect();
         let partials: Vec<f64> = operands.iter().map(|operand| operand.1).collect();
         let place = self.push_run(op, &x, &partials, NOBODY);
         if let Some(run) = self.runs.last_mut() {
@@ -191,7 +201,10 @@ impl Tape {
     }
 
     /// A node `activation(x · w + bias)`, where `x` already stands in the terms.
-    #[expect(clippy::too_many_arguments, reason = "the two callers pass a neuron's parts as they have them")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the two callers pass a neuron's parts as they have them"
+    )]
     #[inline(always)]
     fn push_neuron(
         &mut self,
@@ -210,7 +223,16 @@ impl Tape {
         let len = x.len() as u32;
         let activation = activation.map_or(NO_ACTIVATION, |op| op as u8);
         let weight_step = Step::of(w.iter().map(|w| w.at));
-        self.runs.push(Run { first, start, len, weights, bias: bias.at, activation, step, weight_step });
+        self.runs.push(Run {
+            first,
+            start,
+            len,
+            weights,
+            bias: bias.at,
+            activation,
+            step,
+            weight_step,
+        });
         let at = [RUN, self.runs.len() as Index - 1];
         (self.push(op, at, [partial, bias.value], slot), value)
     }
@@ -222,17 +244,15 @@ pub(super) fn total(x: &[Operand]) -> f64 {
 }
 
 /// `x · w + bias`, from the first product to the last, then the bias.
-pub(super) fn affine(
-    x: impl Iterator<Item = f64>,
-    w: impl Iterator<Item = f64>,
-    bias: f64,
-) -> f64 {
+pub(super) fn affine(x: impl Iterator<Item = f64>, w: impl Iterator<Item = f64>, bias: f64) -> f64 {
     x.zip(w).fold(0.0, |sum, (x, w)| sum + x * w) + bias
 }
 
 /// The activation's value and derivative.
 pub(super) fn activate(activation: Option<Op>, sum: f64) -> (f64, f64) {
-    let Some(op) = activation else { return (sum, 1.0) };
+    let Some(op) = activation else {
+        return (sum, 1.0);
+    };
     op.value_and_slope(sum)
 }
 
@@ -242,6 +262,8 @@ pub(super) fn logsumexp(x: &[Operand]) -> (f64, Vec<f64>) {
     let shift = if top.is_finite() { top } else { 0.0 };
     let mut exps: Vec<f64> = x.iter().map(|x| (x.value - shift).exp()).collect();
     let sum: f64 = exps.iter().sum();
-    exps.iter_mut().for_each(|e| *e /= sum);
+    for e in &mut exps {
+        *e /= sum;
+    }
     (shift + sum.ln(), exps)
 }

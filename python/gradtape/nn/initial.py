@@ -1,0 +1,125 @@
+"""What a network starts from: its sizes, names and random weights, checked."""
+
+import math
+from collections.abc import Callable
+from operator import index
+from random import Random
+
+from gradtape import _core
+
+Draw = Callable[[Random, int, int], float]
+
+
+def _he(random: Random, inputs: int, outputs: int) -> float:
+    return random.gauss(0.0, 1.0) * math.sqrt(2.0 / inputs)
+
+
+def _glorot(random: Random, inputs: int, outputs: int) -> float:
+    bound = math.sqrt(6.0 / (inputs + outputs))
+    return random.uniform(-bound, bound)
+
+
+def _small(random: Random, inputs: int, outputs: int) -> float:
+    return random.gauss(0.0, 1.0) * 0.01
+
+
+INITS: dict[str, Draw] = {"he": _he, "glorot": _glorot, "small": _small}
+
+
+def drawing(init: str) -> Draw:
+    """The way to draw one weight from (random, inputs, outputs), by its name.
+
+    Parameters
+    ----------
+    init : {"he", "glorot", "small"}
+        ``he``: normal with variance 2 / inputs (He et al. 2015, for relu); ``glorot``: uniform with
+        variance 2 / (inputs + outputs) (Glorot and Bengio 2010, for tanh and sigmoid); ``small``:
+        0.01 times a standard normal.
+
+    Raises
+    ------
+    ValueError
+        If there is no such way.
+
+    Examples
+    --------
+    >>> abs(drawing("glorot")(Random(0), 4, 2)) <= 1.0
+    True
+    """
+    if not isinstance(init, str) or init not in INITS:
+        raise ValueError(f"unknown init {init!r}; known are {', '.join(INITS)}")
+    return INITS[init]
+
+
+def generator(seed: int | Random) -> Random:
+    """A generator of random numbers from a seed; one that is given already is shared.
+
+    Raises
+    ------
+    TypeError
+        If `seed` is neither an integer nor a ``random.Random``.
+
+    Examples
+    --------
+    >>> generator(7).random() == generator(7).random()
+    True
+    """
+    if isinstance(seed, Random):
+        return seed
+    try:
+        return Random(index(seed))
+    except TypeError:
+        raise TypeError(
+            f"seed must be an integer or a random.Random, not {type(seed).__name__} {seed!r}"
+        ) from None
+
+
+def size(count: int, what: str) -> int:
+    """`count` as an int that is at least 1; `what` names it in the error.
+
+    Raises
+    ------
+    TypeError
+        If it is no integer.
+    ValueError
+        If it is smaller than 1.
+
+    Examples
+    --------
+    >>> size(3, "inputs")
+    3
+    """
+    if isinstance(count, bool) or not hasattr(count, "__index__"):
+        raise TypeError(f"{what} must be an integer, not {type(count).__name__} {count!r}")
+    if index(count) < 1:
+        raise ValueError(f"{what} must be at least 1, not {count}")
+    return index(count)
+
+
+def activation_name(name: str, where: str, *, softmax: bool) -> str:
+    """`name` if it is an activation; ``""`` is ``"linear"``. `where` names the place in the error.
+
+    Raises
+    ------
+    TypeError
+        If `name` is no string.
+    ValueError
+        If there is no such activation, or if it is softmax where that has no meaning.
+
+    Examples
+    --------
+    >>> activation_name("", "layer1", softmax=True)
+    'linear'
+    """
+    if not isinstance(name, str):
+        raise TypeError(
+            f"the activation of {where} must be a str, not {type(name).__name__} {name!r}"
+        )
+    if name == "softmax" and softmax:
+        return name
+    if name == "softmax":
+        raise ValueError(f"{where} cannot have the activation softmax: that takes a whole layer")
+    if name and name not in _core.activations():
+        known = ", ".join([*_core.activations(), *(["softmax"] if softmax else [])])
+        raise ValueError(f"{where} has the unknown activation {name!r}; known are {known}")
+    return name or "linear"
