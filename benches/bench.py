@@ -1,4 +1,4 @@
-"""gradtape against its peers and against plain floats: ``python benches/bench.py [--quick] [--only NAME]``.
+"""gradtape against its peers and plain floats: ``python benches/bench.py [--quick] [--only NAME]``.
 
 Prints one table and writes ``results.json`` beside this file. Only ratios within one run count:
 every number is the least of many rounds in which the contenders take turns. A peer that is not
@@ -9,12 +9,11 @@ import argparse
 import json
 import platform
 import sys
+from collections.abc import Callable
 from functools import partial
 from importlib import metadata
 from pathlib import Path
 from time import perf_counter
-
-sys.setrecursionlimit(1_000_000)  # micrograd's search for the order recurs
 
 import chain
 import far_end
@@ -48,7 +47,7 @@ def versions() -> dict[str, str]:
 def main() -> int:
     """Run the works that were asked for."""
     options = arguments()
-    works = {
+    works: dict[str, Callable[[bool], list[Row]]] = {
         "operators": operators.run,
         "iris": iris.run,
         "chain": chain.run,

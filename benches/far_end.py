@@ -12,7 +12,9 @@ from report import Claim, Row
 LIVE = 1_000_000
 
 
-def contender(name: str, old: bool, live: list[Any], stack: ExitStack) -> Callable[[], timing.Phases]:
+def contender(
+    name: str, old: bool, live: list[Any], stack: ExitStack
+) -> Callable[[], timing.Phases]:
     """Make one round: hang fifty nodes on an old node or on a new leaf, and sweep from their end.
 
     micrograd and torch have no tape: for them there is nothing but the fifty nodes.

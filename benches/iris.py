@@ -6,6 +6,7 @@ Every contender starts from the same parameters and must come to the same loss.
 import math
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -33,7 +34,7 @@ def start() -> list[float]:
     """Draw the parameters, neuron by neuron: the weights, then the bias."""
     random = Random(7)
     numbers: list[float] = []
-    for n, k in zip(SIZES, SIZES[1:], strict=False):
+    for n, k in pairwise(SIZES):
         for _ in range(k):
             numbers += [random.gauss(0.0, math.sqrt(2.0 / n)) for _ in range(n)] + [0.1]
     return numbers
@@ -44,7 +45,7 @@ def shaped(flat: list[Any]) -> list[list[tuple[list[Any], Any]]]:
     values = iter(flat)
     return [
         [([next(values) for _ in range(n)], next(values)) for _ in range(k)]
-        for n, k in zip(SIZES, SIZES[1:], strict=False)
+        for n, k in pairwise(SIZES)
     ]
 
 
@@ -79,7 +80,9 @@ def operators(name: str) -> Step:
         with peers.XadTape(*numbers) as tape:
             out = loss(shaped(tape.inputs))
             tape.sweep(out)
-            numbers[:] = [x - RATE * p.derivative for x, p in zip(numbers, tape.inputs, strict=True)]
+            numbers[:] = [
+                x - RATE * p.derivative for x, p in zip(numbers, tape.inputs, strict=True)
+            ]
             return float(out.value)
 
     return {"floats": floats, "torch": torch, "xad": xad}.get(name, by_hand)
@@ -114,7 +117,8 @@ def agree(steps: dict[str, Step]) -> None:
     got = {name: (step(), step()) for name, step in steps.items() if name != "floats"}
     after = got["gradtape"][1]
     for name, (first, second) in got.items():
-        if not (math.isclose(first, want, rel_tol=1e-9) and math.isclose(second, after, rel_tol=1e-9)):
+        same = math.isclose(first, want, rel_tol=1e-9) and math.isclose(second, after, rel_tol=1e-9)
+        if not same:
             raise AssertionError(f"{name} has the losses {first}, {second}, not {want}, {after}")
 
 

@@ -33,7 +33,9 @@ def measure(expression: str, quick: bool) -> Row:
     """Time an expression on every contender."""
     with ExitStack() as stack:
         made = {name: contender(name, expression, stack) for name in peers.functions()}
-        best = timing.minima({name: run for name, (run, _) in made.items()}, 100 if quick else 1000, 0.5)
+        best = timing.minima(
+            {name: run for name, (run, _) in made.items()}, 100 if quick else 1000, 0.5
+        )
     numbers = {name: best[name] / made[name][1] * 1e9 for name in made}
     return Row(expression, "ns", numbers, slower(numbers, "floats", 1.8))
 

@@ -1,6 +1,7 @@
 """The other libraries, where they are installed, each with what this bench needs of it."""
 
 import math
+import sys
 from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType, SimpleNamespace
@@ -18,6 +19,8 @@ gradtape = _optional("gradtape")
 xad = _optional("xad.adj_1st")
 torch = _optional("torch")
 _engine = _optional("micrograd.engine")
+if _engine is not None:
+    sys.setrecursionlimit(1_000_000)  # its search for the order recurs
 
 
 def _node(operand: Any, data: float, partial: float) -> Any:
@@ -48,9 +51,7 @@ def _positive(x: Any) -> Any:
 def functions() -> dict[str, SimpleNamespace]:
     """Give relu, exp, log and the making of a leaf (`value`) for every contender that is here."""
 
-    def having(
-        value: Callable[[float], Any], relu: Any, exp: Any, log: Any
-    ) -> SimpleNamespace:
+    def having(value: Callable[[float], Any], relu: Any, exp: Any, log: Any) -> SimpleNamespace:
         return SimpleNamespace(value=value, relu=relu, exp=exp, log=log)
 
     found = {"floats": having(float, _positive, math.exp, math.log)}

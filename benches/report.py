@@ -8,7 +8,7 @@ CONTENDERS = ["gradtape", "floats", "micrograd", "xad", "torch"]
 
 @dataclass(frozen=True)
 class Claim:
-    """A number that is asked for: a ratio against a contender, or an absolute one if it is empty."""
+    """A number that is asked for: a ratio to a contender, or absolute if none is named."""
 
     number: float
     asked: float

@@ -9,14 +9,18 @@ Number = Any  # a float, or any contender's value
 
 def operator(expression: str, unroll: int = 100) -> Callable[[Number, Number, int], None]:
     """Make a loop over an expression of a and b in which the loop itself hardly counts."""
-    text = "def loop(a, b, times):\n    for _ in range(times):\n" + f"        {expression}\n" * unroll
+    text = (
+        "def loop(a, b, times):\n    for _ in range(times):\n" + f"        {expression}\n" * unroll
+    )
     names: dict[str, Any] = {}
     exec(text, names)
     loop: Callable[[Number, Number, int], None] = names["loop"]
     return loop
 
 
-def forward(layers: Layers, inputs: Sequence[Number], relu: Callable[[Number], Number]) -> list[Number]:
+def forward(
+    layers: Layers, inputs: Sequence[Number], relu: Callable[[Number], Number]
+) -> list[Number]:
     """Evaluate a dense network neuron by neuron; the last layer is linear."""
     *hidden, last = layers
     for layer in hidden:

@@ -23,14 +23,18 @@ def private(name: str) -> ModuleType:
     Values would slow the floats down and flatter every ratio.
     """
     spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
 def phases(
-    contenders: Mapping[str, Callable[[], Phases]], rounds: int, budget: float, collector: bool = False
+    contenders: Mapping[str, Callable[[], Phases]],
+    rounds: int,
+    budget: float,
+    collector: bool = False,
 ) -> dict[str, Phases]:
     """Call the contenders in turn and keep the least of each phase that they time themselves.
 
@@ -64,7 +68,10 @@ def phases(
 
 
 def minima(
-    contenders: Mapping[str, Callable[[], object]], rounds: int, budget: float, collector: bool = False
+    contenders: Mapping[str, Callable[[], object]],
+    rounds: int,
+    budget: float,
+    collector: bool = False,
 ) -> dict[str, float]:
     """Time whole calls, in seconds; see `phases`."""
 
@@ -76,7 +83,9 @@ def minima(
 
         return measure
 
-    found = phases({name: timed(run) for name, run in contenders.items()}, rounds, budget, collector)
+    found = phases(
+        {name: timed(run) for name, run in contenders.items()}, rounds, budget, collector
+    )
     return {name: times["all"] for name, times in found.items()}
 
 

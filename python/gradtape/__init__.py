@@ -12,8 +12,21 @@ Examples
 1.839949
 """
 
-from gradtape import functions
+from gradtape import functions, losses
 from gradtape._core import Value
-from gradtape.functions import *  # noqa: F403  the functions' own list of names
+from gradtape.functions import *  # noqa: F403  (the functions' own list of names)
+from gradtape.nn import MLP, Layer, Neuron
+from gradtape.optim import SGD
+from gradtape.training import History, fit
 
-__all__ = ["Value", *functions.__all__]
+__all__ = [
+    "MLP",
+    "SGD",
+    "History",
+    "Layer",
+    "Neuron",
+    "Value",
+    "fit",
+    "losses",
+    *functions.__all__,
+]

@@ -4,10 +4,12 @@ from collections.abc import Iterable
 from typing import Any, TypeAlias, overload
 
 from numpy.typing import NDArray
+from typing_extensions import disjoint_base
 
 _Operand: TypeAlias = Value | float
 _Array: TypeAlias = NDArray[Any]
 
+@disjoint_base
 class Value:
     data: float
     grad: float

@@ -70,12 +70,11 @@ def _judging(outputs: int, targets: list[Any], logits: bool) -> Judge | None:
         if not all(kind.is_integer() for kind in kinds):
             return None
         return lambda row, target: bool(row.index(max(row)) == target)
-    if kinds <= {-1.0, 1.0}:
-        return lambda row, target: (row[0] > 0.0) == (target > 0)
-    if kinds <= {0.0, 1.0}:
-        threshold = 0.0 if logits else 0.5
-        return lambda row, target: (row[0] > threshold) == (target > 0)
-    return None
+    if not (kinds <= {0.0, 1.0} or kinds <= {-1.0, 1.0}):
+        return None
+    # Scores are cut at 0, probabilities between the two targets.
+    threshold = 0.5 if kinds <= {0.0, 1.0} and not logits else 0.0
+    return lambda row, target: (row[0] > threshold) == (target > 0)
 
 
 def _eager_step(forward: Forward, loss: Loss, optimizer: Optimizer) -> Step:
