@@ -102,7 +102,7 @@ def native() -> Step:
     optimiser = SGD(parameters, learning_rate=RATE)
 
     def step() -> float:
-        out = categorical_cross_entropy([model.logits(row) for row in rows], targets)
+        out = categorical_cross_entropy(model.batch(rows, logits=True), targets)
         optimiser.zero_grad()
         out.backward()
         optimiser.step()

@@ -5,7 +5,6 @@ them, so each side checks the other.
 """
 
 import numpy as np
-
 from gradtape.losses import squared_loss
 from gradtape.nn import MLP
 
@@ -73,9 +72,7 @@ def main(batch_size=5, seed=0, init="small"):
         ["W1", "b1", "W2", "b2", "W3", "b3"], arrays(model, "grad"), by_hand, strict=True
     ):
         differences[name] = np.max(np.abs(ours - theirs))
-        print(
-            f"dL/d{name}    {ours.shape!s:7} {np.linalg.norm(ours):.3e}  {differences[name]:.1e}"
-        )
+        print(f"dL/d{name}    {ours.shape!s:7} {np.linalg.norm(ours):.3e}  {differences[name]:.1e}")
     return {name: float(difference) for name, difference in differences.items()}
 
 

@@ -18,7 +18,7 @@ def derivative():
 
 
 def neuron():
-    """o = tanh(x1*w1 + x2*w2 + b): every value with its gradient."""
+    """The neuron o = tanh(x1*w1 + x2*w2 + b): every value with its gradient."""
     x1, x2 = Value(2.0, label="x1"), Value(0.0, label="x2")
     w1, w2 = Value(-3.0, label="w1"), Value(1.0, label="w2")
     b = Value(6.8813735870195432, label="b")

@@ -174,16 +174,19 @@ def test_losses_on_logits_say_so():
     assert marked == {"categorical_cross_entropy", "binary_cross_entropy", "hinge"}
 
 
+CROSS, BINARY = "categorical_cross_entropy", "binary_cross_entropy"
+
+
 @pytest.mark.parametrize(
     ("loss", "predictions", "targets", "error", "message"),
     [
-        ("categorical_cross_entropy", [[0, 1, 2]] * 2, [0, 3], ValueError, "row 1: target 3 .* 3 classes"),
-        ("categorical_cross_entropy", [[0, 1]], [-1], ValueError, "row 0: target -1 .* 2 classes 0 to 1"),
-        ("categorical_cross_entropy", [[0, 1]], [1.0], TypeError, "row 0: .*not float 1.0"),
-        ("categorical_cross_entropy", [[0, 1]], ["a"], TypeError, "row 0: .*not str 'a'"),
-        ("binary_cross_entropy", [[0], [0]], [0, 2], ValueError, r"row 1: target 2 is outside \[0, 1\]"),
-        ("binary_cross_entropy", [[0]], [math.nan], ValueError, r"row 0: target nan is outside"),
-        ("binary_cross_entropy", [[0, 1]], [[1]], ValueError, "row 0: 2 logits .* not 1"),
+        (CROSS, [[0, 1, 2]] * 2, [0, 3], ValueError, "row 1: target 3 .* 3 classes"),
+        (CROSS, [[0, 1]], [-1], ValueError, "row 0: target -1 .* 2 classes 0 to 1"),
+        (CROSS, [[0, 1]], [1.0], TypeError, "row 0: .*not float 1.0"),
+        (CROSS, [[0, 1]], ["a"], TypeError, "row 0: .*not str 'a'"),
+        (BINARY, [[0], [0]], [0, 2], ValueError, r"row 1: target 2 is outside \[0, 1\]"),
+        (BINARY, [[0]], [math.nan], ValueError, r"row 0: target nan is outside"),
+        (BINARY, [[0, 1]], [[1]], ValueError, "row 0: 2 logits .* not 1"),
         ("hinge", [[0.5]], [0], ValueError, "row 0: with one score a target is -1 or 1, not 0"),
         ("hinge", [[0.5, 1.0]], [2], ValueError, "row 0: target 2 .* 2 classes"),
         ("squared_loss", [[0, 1]], [[1]], ValueError, "row 0: 2 predictions .* not 1"),

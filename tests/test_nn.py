@@ -1,6 +1,7 @@
 import copy
 import math
 import pickle
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -75,7 +76,9 @@ def test_gradients_are_those_of_the_network_in_operators(case):
             sum((w * x for w, x in zip(n.weights, values, strict=True)), n.bias)
             for n in layer.neurons
         ]
-        values = [s if layer.activation == "linear" else getattr(s, layer.activation)() for s in sums]
+        values = [
+            s if layer.activation == "linear" else getattr(s, layer.activation)() for s in sums
+        ]
     _core.sum(values).backward()
     want = [p.grad for p in model.parameters()] + [x.grad for x in again]
     assert native == pytest.approx(want, rel=1e-11, abs=1e-12)
@@ -88,7 +91,7 @@ def test_same_seed_same_bits_and_another_seed_others(counts, init, seed):
     data = [_core.data(m.parameters()) for m in (first, second, other)]
     assert data[0] == data[1]
     assert data[0] != data[2]
-    assert len(data[0]) == sum(k * (n + 1) for n, k in zip(counts, counts[1:], strict=False))
+    assert len(data[0]) == sum(k * (n + 1) for n, k in pairwise(counts))
 
 
 @quick
@@ -148,6 +151,17 @@ def test_a_softmax_at_the_end_is_left_out_of_the_logits_only():
     assert _core.data(with_softmax.logits(row)) == _core.data(without(row))
     assert _core.data(without.logits(row)) == _core.data(without(row))
     assert with_softmax.predict([row]) == without.predict([row])
+
+
+@quick
+@given(st.lists(st.sampled_from([*PLAIN, "softmax"]), min_size=1, max_size=3), st.integers(0, 99))
+def test_a_network_is_its_layers_one_after_the_other(activations, seed):
+    model = MLP([2, *[3] * len(activations)], activations, seed=seed)
+    values = [0.5, -1.5]
+    for layer in model.layers:
+        last, values = values, layer(values)
+    assert _core.data(model([0.5, -1.5])) == _core.data(values)
+    assert _core.data(model.logits([0.5, -1.5])) == _core.data(model.layers[-1].logits(last))
 
 
 def test_rows_of_numpy_and_of_values():

@@ -39,7 +39,7 @@ class Checker:
         else:
             good = got == want or (math.isnan(got) and math.isnan(want))
         if not good:
-            at = case["at"] if "at" in case else ""
+            at = case.get("at", "")
             self.failures.append(f"{what} at {at}: {got!r}, not {want!r}")
 
     def finish(self):
@@ -174,10 +174,9 @@ def close(got, want):
 def test_worked_neurons_node_by_node(name):
     graph = GRAPHS[name]
     nodes = {label: Value(x, label=label) for label, x in graph["inputs"].items()}
+    functions = {"*": _core.mul, "+": _core.add, "tanh": _core.tanh}
     for label, symbol, operands in graph["steps"]:
-        x = [nodes[operand] for operand in operands]
-        steps = {"*": lambda x: x[0] * x[1], "+": lambda x: x[0] + x[1], "tanh": lambda x: x[0].tanh()}
-        nodes[label] = steps[symbol](x)
+        nodes[label] = functions[symbol](*(nodes[operand] for operand in operands))
         nodes[label].label = label
         assert nodes[label].op == symbol
         assert [p.label for p in nodes[label].prev] == operands

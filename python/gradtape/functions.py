@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from gradtape import _core
+import gradtape._core as _core
 from gradtape._core import (
     abs,
     acos,
@@ -195,18 +195,17 @@ def elementwise(name: str, operands: tuple[Any, ...]) -> Any:
     """
     import numpy as np
 
+    values = False
     for operand in operands:
-        if not isinstance(operand, (np.ndarray, np.generic, _core.Value, float, int)):
+        array = isinstance(operand, (np.ndarray, np.generic))
+        if not (array or isinstance(operand, (_core.Value, float, int))):
             raise TypeError(
                 f"{name}() takes Values, real numbers and arrays of them, "
                 f"not {type(operand).__name__}"
             )
-        if getattr(operand, "dtype", np.dtype(float)).kind not in "fiubO":
+        kind = np.asarray(operand).dtype.kind
+        if kind not in "fiubO":
             raise TypeError(f"{name}() takes arrays of real numbers or Values, not {operand.dtype}")
-    function = getattr(_core, name)
-    result = np.frompyfunc(function, len(operands), 1)(*operands)
-    if any(getattr(operand, "dtype", None) == object for operand in operands) or any(
-        isinstance(operand, _core.Value) for operand in operands
-    ):
-        return result
-    return np.asarray(result, dtype=float)
+        values = values or kind == "O"
+    result = np.frompyfunc(getattr(_core, name), len(operands), 1)(*operands)
+    return result if values else np.asarray(result, dtype=float)

@@ -1,5 +1,6 @@
 """What a training run showed, epoch by epoch, in numbers and as a picture."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from os import PathLike
@@ -75,6 +76,7 @@ class History:
             raise ValueError("there is no epoch to plot")
         try:
             from matplotlib.figure import Figure
+            from matplotlib.layout_engine import ConstrainedLayoutEngine
         except ImportError:
             raise ImportError(
                 "a plot needs matplotlib: python -m pip install 'gradtape[plot]'"
@@ -84,10 +86,10 @@ class History:
         ]
         if self.accuracy:
             panels.append(("accuracy", self.accuracy, self.validation_accuracy))
-        figure = Figure(figsize=(4.8 * len(panels), 3.6), dpi=160, layout="constrained")
+        margins = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.06)
+        figure = Figure(figsize=(4.8 * len(panels), 3.6), dpi=160, layout=margins)
         if title:
             figure.suptitle(title, x=0.01, ha="left", fontsize=11, color=_INK)
-        figure.get_layout_engine().set(w_pad=0.12, h_pad=0.06)
         axes = figure.subplots(1, len(panels), squeeze=False)[0]
         for axis, (name, line, other) in zip(axes, panels, strict=True):
             _panel(axis, name, [("training", _TRAIN, line), (validation, _TEST, other)])
@@ -102,7 +104,7 @@ def _panel(axis: Any, name: str, lines: list[tuple[str, str, Sequence[float]]]) 
     percent = name == "accuracy"
     top = 1.0 if percent else max(max(numbers) for _, _, numbers in lines)
     low = min(min(numbers) for _, _, numbers in lines) if percent else 0.0
-    for who, colour, numbers in lines:
+    for _, colour, numbers in lines:
         epochs = range(1, len(numbers) + 1)
         axis.plot(epochs, numbers, color=colour, lw=1.6, marker="o" if last == 1 else "", ms=4)
     texts = [f"{100 * n[-1]:.1f}%" if percent else f"{n[-1]:.3g}" for _, _, n in lines]
@@ -132,5 +134,5 @@ def _apart(heights: list[float], gap: float) -> list[float]:
     """The heights of at most two labels, moved so that they do not overlap."""
     if len(heights) < 2 or abs(heights[0] - heights[1]) >= gap:
         return heights
-    middle, half = sum(heights) / 2, gap / 2
-    return [middle + half, middle - half] if heights[0] > heights[1] else [middle - half, middle + half]
+    middle, half = sum(heights) / 2, math.copysign(gap / 2, heights[0] - heights[1])
+    return [middle + half, middle - half]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from operator import index
 from typing import Any, TypeVar
 
-from gradtape import _core
+import gradtape._core as _core
 from gradtape._core import Value
 
 Loss = Callable[[Sequence[Any], Sequence[Any]], Value]
@@ -155,11 +155,12 @@ def categorical_cross_entropy(predictions: Sequence[Any], targets: Sequence[Any]
     >>> categorical_cross_entropy([[0.0, 0.0], [1000.0, 0.0]], [1, 0])
     Value(data=0.34657359027997264)
     """
-    terms = [
-        _core.logsumexp(row) - row[_class_index(target, i, len(row))]
-        for i, (row, target) in enumerate(_pairs(predictions, targets))
-    ]
-    return _mean(terms, len(terms))
+    pairs = _pairs(predictions, targets)
+    for i, (row, target) in enumerate(pairs):
+        # The usual case is told apart here, to save a call a row.
+        if type(target) is not int or not 0 <= target < len(row):
+            _class_index(target, i, len(row))
+    return _mean([_core.logsumexp(row) - row[target] for row, target in pairs], len(pairs))
 
 
 @on_logits

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable
 
-from gradtape import _core
+import gradtape._core as _core
 from gradtape._core import Value
 
 

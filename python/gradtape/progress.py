@@ -1,5 +1,6 @@
 """One line an epoch, and a progress bar where somebody looks at it."""
 
+import os
 import sys
 from types import TracebackType
 from typing import Any
@@ -7,6 +8,16 @@ from typing import Any
 from gradtape.history import History
 
 _WIDTH = 24
+
+
+def _has_lines() -> bool:
+    """Whether stderr is a terminal that a bar can stand in."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        return False
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).lines > 1
+    except (OSError, ValueError):
+        return True
 
 
 def epoch_line(history: History, epochs: int, validation: str = "validation") -> str:
@@ -32,8 +43,9 @@ def epoch_line(history: History, epochs: int, validation: str = "validation") ->
 class Progress:
     """Prints a line an epoch on stdout, above a bar on stderr.
 
-    The bar is tqdm's, from ``gradtape[progress]``. Where tqdm is missing or stderr is no terminal,
-    the bar is drawn with plain characters at the start of each line instead.
+    The bar is tqdm's, from ``gradtape[progress]``. Where tqdm is missing or stderr is no terminal
+    (or one without lines, as containers give), the bar is drawn with plain characters at the start
+    of each line instead.
 
     Parameters
     ----------
@@ -54,19 +66,19 @@ class Progress:
         self._epochs = epochs
         self._validation = validation
         self._bar: Any = None
-        if sys.stderr is not None and sys.stderr.isatty():
+        if _has_lines():
             try:
                 from tqdm import tqdm
             except ImportError:
                 return
-            self._bar = tqdm(total=epochs, desc="training", unit="epoch", leave=False)
+            self._bar = tqdm(total=epochs, desc="training", unit="epoch")
 
     def show(self, history: History) -> None:
         """Print the line of the latest epoch and move the bar."""
         line = epoch_line(history, self._epochs, self._validation)
         if self._bar is not None:
-            self._bar.write(line)
             self._bar.update()
+            self._bar.write(line)
             return
         full = _WIDTH * len(history.loss) // self._epochs
         print(f"[{'#' * full}{'-' * (_WIDTH - full)}] {line}", flush=True)

@@ -15,7 +15,8 @@ from gradtape.progress import Progress
 
 __all__ = ["History", "Model", "Optimizer", "fit"]
 
-Forward = Callable[[Any], Sequence[Value]]
+# The outputs for each row of a batch.
+Forward = Callable[[Sequence[Any]], Sequence[Sequence[Value]]]
 # One pass over a batch that also updates the parameters: its mean loss, and the outputs that it
 # was computed from. What computes them is `fit`'s only use of the tape, so another engine can
 # take its place.
@@ -56,9 +57,18 @@ def _checked_data(
     with no_grad():
         # One row shows what outputs look like; then the loss sees every target once, so that a
         # wrong one is found before anything is trained.
-        outputs = _data(forward(good_rows[0]))
+        outputs = _data(forward(good_rows[:1])[0])
         loss([outputs] * len(good_rows), good_targets)
     return good_rows, good_targets, len(outputs)
+
+
+def _forward(model: Model, logits: bool) -> Forward:
+    """A batch in one call where the model has that, else row by row."""
+    batch = getattr(model, "batch", None)
+    if batch is not None:
+        return lambda rows: batch(rows, logits=logits)
+    one = getattr(model, "logits", model) if logits else model
+    return lambda rows: [one(row) for row in rows]
 
 
 def _judging(outputs: int, targets: list[Any], logits: bool) -> Judge | None:
@@ -81,7 +91,7 @@ def _eager_step(forward: Forward, loss: Loss, optimizer: Optimizer) -> Step:
     """A step that records each batch on the tape and sweeps it."""
 
     def step(rows: list[Any], targets: list[Any]) -> tuple[float, list[list[float]]]:
-        outputs = [forward(row) for row in rows]
+        outputs = forward(rows)
         total = loss(outputs, targets)
         optimizer.zero_grad()
         total.backward()
@@ -123,7 +133,7 @@ class _Look(NamedTuple):
 
     def __call__(self, history: History) -> None:
         with no_grad():
-            outputs = [_data(self.forward(row)) for row in self.rows]
+            outputs = list(map(_data, self.forward(self.rows)))
             history.validation_loss.append(self.loss(outputs, self.targets).data)
         if self.judge is not None:
             right = _right(self.judge, outputs, self.targets)
@@ -196,7 +206,7 @@ def fit(
     """
     epochs = size(epochs, "epochs")
     logits = bool(getattr(loss, "on_logits", False))
-    forward: Forward = getattr(model, "logits", model) if logits else model
+    forward = _forward(model, logits)
     good, wanted, outputs = _checked_data(forward, loss, rows, targets, "the training data")
     batch = len(good) if batch_size is None else size(batch_size, "batch_size")
     judge = _judging(outputs, wanted, logits)

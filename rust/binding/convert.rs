@@ -75,6 +75,12 @@ pub fn not_a_number(what: &str, object: &Bound<'_, PyAny>) -> PyErr {
     ))
 }
 
+/// The error in row `i` of a batch, named so.
+pub fn in_row(py: Python<'_>, i: usize, error: &PyErr) -> PyErr {
+    let text = error.value(py).to_string();
+    PyErr::from_type(error.get_type(py), text.replacen("row", &format!("row {i}"), 1))
+}
+
 /// The error for what should have been a sequence of operands.
 pub fn not_a_run(what: &str, object: &Bound<'_, PyAny>) -> PyErr {
     PyTypeError::new_err(format!(

@@ -30,10 +30,7 @@ fn recorded<'py, T>(
     let terms: usize = runs.iter().map(|run| run.len()).sum();
     if constant || state.paused {
         drop(state);
-        let numbers: Vec<Vec<Operand>> = runs
-            .iter()
-            .map(|run| run.numbers().into_iter().map(Operand::constant).collect())
-            .collect();
+        let numbers: Vec<_> = runs.iter().map(|run| run.constants()).collect();
         let result = record(&mut Tape::new(), &numbers, &slots).map_err(raise)?;
         for (i, out) in outs.iter().enumerate() {
             out.place(out.at(), value(&result, i).1);
@@ -134,67 +131,6 @@ pub fn affine<'py>(
     })
 }
 
-/// One dense layer in one call: `k` neurons on the same `n` inputs.
-///
-/// Parameters
-/// ----------
-/// inputs : sequence of n Values or numbers
-/// parameters : sequence of k * (n + 1) Values
-///     Neuron by neuron: its n weights, then its bias.
-/// activation : str, optional
-///     One of `activations()`.
-///
-/// Returns
-/// -------
-/// list of k Values
-///
-/// Raises
-/// ------
-/// ValueError
-///     If the sizes do not fit or the activation is unknown.
-///
-/// Examples
-/// --------
-/// >>> import gradtape as gt
-/// >>> from gradtape import _core
-/// >>> w = [gt.Value(float(i)) for i in range(6)]
-/// >>> _core.layer([1.0, 2.0], w, "relu")
-/// [Value(data=4.0), Value(data=16.0)]
-#[pyfunction]
-#[pyo3(signature = (inputs, parameters, activation = ""), text_signature = "(inputs, parameters, activation='')")]
-pub fn layer<'py>(
-    py: Python<'py>,
-    inputs: &Any<'py>,
-    parameters: &Any<'py>,
-    activation: &str,
-) -> PyResult<Bound<'py, PyList>> {
-    let (x, w) = (Operands::of(inputs, "inputs")?, Operands::of(parameters, "parameters")?);
-    let activation = activation_named(activation)?;
-    let width = x.len() + 1;
-    if w.len() == 0 || w.len() % width != 0 {
-        return Err(PyValueError::new_err(format!(
-            "a layer on {} inputs takes {width} parameters a neuron (its weights, then its bias), \
-             so a multiple of {width}, not {}",
-            x.len(),
-            w.len()
-        )));
-    }
-    let count = w.len() / width;
-    let outputs = recorded(
-        py,
-        count,
-        &[&x, &w],
-        |tape, x, slots| {
-            let layer = Layer { inputs: &x[0], parameters: &x[1], activation };
-            let mut outputs = Vec::with_capacity(count);
-            tape.layer(layer, slots, &mut outputs)?;
-            Ok(outputs)
-        },
-        |outputs, i| outputs[i],
-    )?;
-    PyList::new(py, outputs)
-}
-
 /// `log(sum(exp(xs)))` without overflow, one node.
 ///
 /// Raises
@@ -252,7 +188,8 @@ pub fn softmax<'py>(py: Python<'py>, xs: &Any<'py>) -> PyResult<Vec<Any<'py>>> {
     log_softmax(py, xs)?.iter().map(|x| crate::slots::apply::<rule::Exp>(x)).collect()
 }
 
-fn activation_named(name: &str) -> PyResult<Option<Op>> {
+/// The activation of that name; `None` is the identity.
+pub fn activation_named(name: &str) -> PyResult<Option<Op>> {
     if matches!(name, "" | "linear") {
         return Ok(None);
     }

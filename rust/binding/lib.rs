@@ -3,6 +3,7 @@
 mod convert;
 mod functions;
 mod graph;
+mod network;
 mod slots;
 mod state;
 mod value;
@@ -16,11 +17,13 @@ mod _core {
 
     #[pymodule_export]
     use super::functions::{
-        activations, affine, assign, data, derivatives, dot, grads, layer, log_softmax, logsumexp,
+        activations, affine, assign, data, derivatives, dot, grads, log_softmax, logsumexp,
         operations, set_recording, softmax, sum, tape_size, zero_grad,
     };
     #[pymodule_export]
     use super::graph::_restore;
+    #[pymodule_export]
+    use super::network::{layer, network};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -166,7 +166,10 @@ pub(crate) struct Sweep<'a> {
 }
 
 /// How many nodes are scanned between two looks at whether the scan pays.
-const STRIDE: usize = 1024;
+const STRIDE: usize = 256;
+
+/// So many nodes are scanned before that is asked at all; gathering 50 nodes takes as long.
+const SCANNED: usize = 1024;
 
 impl Sweep<'_> {
     /// The place of `at` in the array of adjoints.
@@ -207,7 +210,7 @@ impl Sweep<'_> {
     pub fn dense(&mut self, root: usize) -> (usize, Vec<usize>) {
         let mut passed = Vec::new();
         let (mut reached, mut end) = (0, root + 1);
-        while end > 0 && root + 1 - end <= 8 * reached + 4096 {
+        while end > 0 && root + 1 - end <= 8 * reached + SCANNED {
             let start = end.saturating_sub(STRIDE);
             reached += self.stretch(start, end, &mut passed);
             end = start;

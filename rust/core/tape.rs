@@ -80,6 +80,8 @@ pub struct Tape {
     /// Data that leaves had before they were assigned to: slot, length of the tape, value.
     assigned: Vec<(u32, u32, f64)>,
     adjoints: Vec<f64>,
+    /// Scratch for gathering, all zero.
+    marks: Vec<u64>,
     recalled: Recalled,
     /// Room for `retired` and `assigned` before the tape is compacted.
     stale_limit: usize,
@@ -111,6 +113,7 @@ impl Tape {
             retired: Vec::new(),
             assigned: Vec::new(),
             adjoints: Vec::new(),
+            marks: Vec::new(),
             recalled: Recalled::default(),
             stale_limit: 0,
             peak: 0,
@@ -236,7 +239,9 @@ impl Tape {
         if rest == 0 && base <= 8 * (root as usize) + 4096 {
             return Scope::All;
         }
-        let (nodes, leaves) = self.reach(root);
+        let mut marks = std::mem::take(&mut self.marks);
+        let (nodes, leaves) = self.reach_with(root, &mut marks);
+        self.marks = marks;
         for i in passed {
             if rest != 0 && nodes.binary_search(&(i as Index)).is_ok() {
                 self.grads[self.tags[i].owner() as usize] = 0.0;

@@ -99,7 +99,7 @@ def _shown(columns: list[str]) -> str:
 
 
 def read_csv(path: str | PathLike[str], target: str) -> Dataset:
-    """Read a table with a header: numbers in every column but the one of the classes.
+    r"""Read a table with a header: numbers in every column but the one of the classes.
 
     Columns are separated by commas, or by semicolons or tabs where the header has no comma; the
     text is UTF-8. Blank lines are skipped.
@@ -129,7 +129,7 @@ def read_csv(path: str | PathLike[str], target: str) -> Dataset:
     >>> import pathlib, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = pathlib.Path(folder, "fruit.csv")
-    ...     _ = path.write_text("weight,fruit\\n5,plum\\n90,apple\\n6,plum\\n")
+    ...     _ = path.write_text("weight,fruit\n5,plum\n90,apple\n6,plum\n")
     ...     read_csv(path, "fruit")
     Dataset(rows=[[5.0], [90.0], [6.0]], targets=[1, 0, 1], names=['apple', 'plum'])
     """

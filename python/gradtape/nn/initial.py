@@ -5,7 +5,7 @@ from collections.abc import Callable
 from operator import index
 from random import Random
 
-from gradtape import _core
+import gradtape._core as _core
 
 Draw = Callable[[Random, int, int], float]
 

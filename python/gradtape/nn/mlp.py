@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Sequence
 from random import Random
 
-from gradtape import _core
+import gradtape._core as _core
 from gradtape._core import Value
 from gradtape.functions import no_grad
 from gradtape.nn.initial import generator, size
-from gradtape.nn.neuron import Inputs, Layer, Module
+from gradtape.nn.neuron import Inputs, Layer, Module, check_inputs
 
 
 def _names(activations: str | Sequence[str], layers: int) -> list[str]:
@@ -45,6 +45,8 @@ class MLP(Module):
     Attributes
     ----------
     layers : tuple of Layer
+    inputs, outputs : int
+        How many numbers a row has, and how many values it gives.
 
     Raises
     ------
@@ -93,26 +95,57 @@ class MLP(Module):
             Layer(n, k, activation, init=init, seed=random, name=f"layer{i + 1}")
             for i, (n, k, activation) in enumerate(zip(counts, counts[1:], names, strict=False))
         )
-
-    @property
-    def inputs(self) -> int:
-        """How many numbers a row has."""
-        return self.layers[0].inputs
-
-    @property
-    def outputs(self) -> int:
-        """How many values a row gives."""
-        return self.layers[-1].outputs
+        self.inputs, self.outputs = counts[0], counts[-1]
+        # What the native calls take: runs of layers that a softmax ends.
+        self._runs: list[list[tuple[tuple[Value, ...], str]]] = [[]]
+        for layer in self.layers:
+            parameters, activation, softmax = layer.native()
+            self._runs[-1].append((parameters, activation))
+            if softmax and layer is not self.layers[-1]:
+                self._runs.append([])
+        self._softmax = self.layers[-1].native()[2]
 
     def parameters(self) -> list[Value]:
         """The parameters of every layer in turn."""
         return [p for layer in self.layers for p in layer.parameters()]
 
+    def batch(self, rows: Sequence[Inputs], *, logits: bool = False) -> list[list[Value]]:
+        """The outputs for each row of a batch, in one native call.
+
+        Parameters
+        ----------
+        rows : m rows of n numbers or Values
+        logits : bool
+            Whether to leave out a final softmax, as a cross-entropy wants it.
+
+        Returns
+        -------
+        list of m lists of Values
+
+        Raises
+        ------
+        ValueError
+            If a row has another number of inputs than the first layer.
+
+        Examples
+        --------
+        >>> MLP([1, 2], activations=["softmax"], init="small").batch([[0.0], [0.0]])
+        [[Value(data=0.5), Value(data=0.5)], [Value(data=0.5), Value(data=0.5)]]
+        """
+        first, *others = self._runs
+        try:
+            outputs = _core.network(rows, first)
+        except (TypeError, ValueError):
+            for row in rows:
+                check_inputs(row, self.inputs, self.layers[0].name)
+            raise
+        for run in others:
+            outputs = _core.network(list(map(_core.softmax, outputs)), run)
+        return list(map(_core.softmax, outputs)) if self._softmax and not logits else outputs
+
     def logits(self, row: Inputs) -> list[Value]:
         """The outputs for one row before a final softmax: what a cross-entropy takes."""
-        for layer in self.layers[:-1]:
-            row = layer(row)
-        return self.layers[-1].logits(row)
+        return self.batch([row], logits=True)[0]
 
     def __call__(self, row: Inputs) -> list[Value]:
         """The outputs for one row of numbers or Values: always a list, also of one.
@@ -122,9 +155,7 @@ class MLP(Module):
         ValueError
             If the row has another number of inputs than the first layer.
         """
-        for layer in self.layers[:-1]:
-            row = layer(row)
-        return self.layers[-1](row)
+        return self.batch([row])[0]
 
     def values(self, rows: Iterable[Inputs]) -> list[list[float]]:
         """The outputs for each row as plain numbers, nothing recorded.
@@ -135,7 +166,7 @@ class MLP(Module):
         [[0.5, 0.5], [0.5, 0.5]]
         """
         with no_grad():
-            return [_core.data(self(row)) for row in rows]
+            return [_core.data(outputs) for outputs in self.batch(list(rows))]
 
     def predict(self, rows: Iterable[Inputs]) -> list[int] | list[float]:
         """The class of each row: the index of its largest output, the first among equals.

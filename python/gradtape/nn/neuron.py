@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any
 
-from gradtape import _core
+import gradtape._core as _core
 from gradtape._core import Value
 from gradtape.nn.initial import activation_name, drawing, generator, size
 
@@ -192,6 +192,10 @@ class Layer(Module):
     def parameters(self) -> list[Value]:
         """The parameters of every neuron in turn."""
         return list(self._parameters)
+
+    def native(self) -> tuple[tuple[Value, ...], str, bool]:
+        """Parameters and activation of the native call, and whether a softmax follows."""
+        return self._parameters, self._before_softmax, self.activation == "softmax"
 
     def logits(self, inputs: Inputs) -> list[Value]:
         """The outputs before a softmax; the outputs themselves where there is none."""

@@ -187,13 +187,13 @@ impl<'py> Operands<'py> {
         self.items.iter().map(operand).collect()
     }
 
-    /// Their numbers.
-    pub fn numbers(&self) -> Vec<f64> {
+    /// The operands' numbers, as constants.
+    pub fn constants(&self) -> Vec<Operand> {
         // SAFETY: as above.
         let data = |&(object, number): &(*mut Object, f64)| {
             if object.is_null() { number } else { unsafe { (*object).data } }
         };
-        self.items.iter().map(data).collect()
+        self.items.iter().map(|item| Operand::constant(data(item))).collect()
     }
 }
 

@@ -4,8 +4,11 @@ use super::Tape;
 use crate::Error;
 use crate::kernel::{Index, NOBODY, Node, RUN, Step};
 
-/// Below this number of nodes the tape is not compacted, nor is memory given back.
-const FLOOR: usize = 1 << 16;
+/// Below this number of nodes the tape is not compacted.
+const FLOOR: usize = 1 << 13;
+
+/// Below this capacity no memory is given back.
+const KEPT: usize = 1 << 16;
 
 /// So many times in a row must an emptied tape have been far below its capacity before memory is
 /// given back: a loop of small and large steps in turn keeps its arrays.
@@ -68,7 +71,7 @@ impl Tape {
             self.free.extend(self.retired.drain(..).map(|(slot, _)| slot));
         }
         self.recalled.cut(0);
-        if self.nodes.capacity() > FLOOR {
+        if self.nodes.capacity() > KEPT {
             self.give_back();
         }
         self.peak = 0;
@@ -81,7 +84,7 @@ impl Tape {
         if self.idle < PATIENCE {
             return;
         }
-        let room = FLOOR.max(2 * self.peak);
+        let room = KEPT.max(2 * self.peak);
         self.nodes.shrink_to(room);
         self.tags.shrink_to(room);
         self.runs.shrink_to(room);

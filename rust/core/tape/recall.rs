@@ -115,7 +115,15 @@ impl Tape {
     /// The nodes that `root` reaches, itself among them, and the leaves; both ascending.
     #[must_use]
     pub fn reach(&self, root: Index) -> (Vec<Index>, Vec<Index>) {
-        let mut seen = vec![0u64; root as usize / 64 + 1];
+        self.reach_with(root, &mut Vec::new())
+    }
+
+    /// As [`reach`](Tape::reach), with marks to use, which are all zero before and after: gathering
+    /// few nodes of a long tape costs no more than those.
+    pub(super) fn reach_with(&self, root: Index, seen: &mut Vec<u64>) -> (Vec<Index>, Vec<Index>) {
+        if seen.len() <= root as usize / 64 {
+            seen.resize(root as usize / 64 + 1, 0);
+        }
         seen[root as usize / 64] |= 1 << (root % 64);
         let (mut nodes, mut leaves, mut next) = (vec![root], Vec::new(), 0);
         while next < nodes.len() {
@@ -132,6 +140,9 @@ impl Tape {
                     }
                 }
             });
+        }
+        for &at in &nodes {
+            seen[at as usize / 64] = 0;
         }
         nodes.sort_unstable();
         leaves.sort_unstable();

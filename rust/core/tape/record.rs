@@ -133,6 +133,8 @@ impl Tape {
                 slot,
             ));
         }
+        // `push` counted every node as owned.
+        self.owned -= slots.iter().filter(|&&slot| slot == NOBODY).count();
         Ok(())
     }
 
