@@ -72,7 +72,8 @@ impl World {
 
     /// The items that a live node needs, itself among them.
     fn needed(&self) -> BTreeSet<usize> {
-        let mut needed: BTreeSet<usize> = self.alive(|item| item.node.is_some()).into_iter().collect();
+        let mut needed: BTreeSet<usize> =
+            self.alive(|item| item.node.is_some()).into_iter().collect();
         for i in (0..self.items.len()).rev().filter(|i| self.items[*i].node.is_some()) {
             if needed.contains(&i) {
                 needed.extend(self.operands(i).iter().filter_map(|operand| operand.0));
@@ -100,12 +101,21 @@ impl World {
 
     fn leaf(&mut self, data: f64) {
         let slot = self.open();
-        self.items.push(Item { node: None, data, grad: 0.0, scale: 0.0, alive: true, slot, at: leaf(slot) });
+        self.items.push(Item {
+            node: None,
+            data,
+            grad: 0.0,
+            scale: 0.0,
+            alive: true,
+            slot,
+            at: leaf(slot),
+        });
     }
 
     fn room(&mut self, nodes: usize, terms: usize) {
         if self.tape.make_room(nodes, terms).expect("room") {
-            for (at, owner) in self.tape.owners().enumerate().filter(|&(_, owner)| owner != NOBODY) {
+            for (at, owner) in self.tape.owners().enumerate().filter(|&(_, owner)| owner != NOBODY)
+            {
                 let own = |item: &&mut Item| item.alive && item.slot == owner;
                 let item = self.items.iter_mut().find(own).expect("an owner is alive");
                 assert!(item.node.is_some());
@@ -159,7 +169,15 @@ impl World {
             };
             let operands = (0..x.len()).filter(own).map(operand).collect();
             let node = Some((step.op, step.activation, operands));
-            self.items.push(Item { node, data, grad: 0.0, scale: 0.0, alive: true, slot: slots[k], at });
+            self.items.push(Item {
+                node,
+                data,
+                grad: 0.0,
+                scale: 0.0,
+                alive: true,
+                slot: slots[k],
+                at,
+            });
         }
     }
 
@@ -234,7 +252,11 @@ impl World {
         let mut places: HashMap<usize, Index> = HashMap::new();
         for i in self.alive(|_| true) {
             let Item { slot, at, grad, scale, .. } = self.items[i];
-            assert!(close(self.tape.grad(slot), grad, scale), "item {i}: {} not {grad}", self.tape.grad(slot));
+            assert!(
+                close(self.tape.grad(slot), grad, scale),
+                "item {i}: {} not {grad}",
+                self.tape.grad(slot)
+            );
             assert!(at < 0 || self.tape.owner(at) == slot, "item {i} is not at {at}");
             places.insert(i, at);
         }

@@ -133,6 +133,8 @@ def test_other_rows_get_the_shift_and_scale_of_the_first():
     assert train == [[-1.0, 0.0], [1.0, 0.0]]
     assert test == [[2.0, 0.0]]
     assert more == []
+    # The mean of six times 0.4 is not 0.4 in floats; such a column is constant all the same.
+    assert standardise([[0.4]] * 6)[0] == [[0.0]] * 6
     huge, _ = standardise([[1.7e308], [-1.7e308]], [[0.0]])
     assert huge == [[1.0], [-1.0]]
 
@@ -159,6 +161,7 @@ def test_what_cannot_be_split_or_standardised():
         ("x,c\n1,b\n2,a\n", ["a", "b"], [1, 0]),
         ("x;c\n1;b\n2;a\n", ["a", "b"], [1, 0]),
         ("x\tc\n1\tb\n2\ta\n", ["a", "b"], [1, 0]),
+        ("\ufeffc,x\nb,1\na,2\n", ["a", "b"], [1, 0]),
         ("\ufeffx,c\r\n1,b\r\n\r\n 2 , a \r\n", ["a", "b"], [1, 0]),
         ("x,c\r1,b\r2,a", ["a", "b"], [1, 0]),
         ('x,c\n1,"b, or\nnot"\n2,a\n', ["a", "b, or\nnot"], [1, 0]),

@@ -259,6 +259,24 @@ def test_what_is_no_row(row, error, message):
     assert out.op == "affine", "a failed predict leaves recording on"
 
 
+@quick
+@given(sizes, st.integers(0, 12), st.booleans())
+def test_no_row_of_another_width_is_taken(counts, width, beside_a_good_one):
+    model = MLP(counts)
+    rows = [[0.5] * width]
+    if beside_a_good_one:
+        rows.insert(0, [0.5] * counts[0])
+    if width == counts[0]:
+        assert [len(row) for row in model.batch(rows)] == [counts[-1]] * len(rows)
+        return
+    message = f"layer1 takes {counts[0]} inputs?, not {width}"
+    for call in (model.batch, model.values, model.predict, lambda rows: model(rows[-1])):
+        with pytest.raises(ValueError, match=message):
+            call(rows)
+    with pytest.raises(ValueError, match=message.replace("layer1", "a layer")):
+        Layer(counts[0], counts[1])([0.5] * width)
+
+
 def test_neuron_and_layer_name_themselves_when_called_wrongly():
     with pytest.raises(ValueError, match="a neuron takes 2 inputs, not 1"):
         Neuron(2)([1.0])

@@ -388,15 +388,15 @@ class Program:
 
     def check_operands(self):
         """Operands, the dead among them, have the data that they were recorded with."""
-        for value, k in self.pool[-20:]:
-            stack = [(value, k)]
-            while stack:
-                v, i = stack.pop()
-                for p, (j, _) in zip(v.prev, self.shadow.operands[i], strict=True):
-                    if p.prev:
-                        assert p.data == self.shadow.data[j]
-                        if len(stack) < 30:
-                            stack.append((p, j))
+        for value, k in self.pool[-10:]:
+            v, i = value, k
+            for _ in range(5):
+                operands = zip(v.prev, self.shadow.operands[i], strict=True)
+                inner = [(p, j) for p, (j, _) in operands if p.prev]
+                assert all(p.data == self.shadow.data[j] for p, j in inner)
+                if not inner:
+                    break
+                v, i = self.random.choice(inner)
 
 
 @pytest.mark.parametrize("seed", range(3))

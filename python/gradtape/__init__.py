@@ -12,12 +12,34 @@ Examples
 1.839949
 """
 
-from gradtape import functions, losses
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from gradtape import functions
 from gradtape._core import Value
 from gradtape.functions import *  # noqa: F403  (the functions' own list of names)
-from gradtape.nn import MLP, Layer, Neuron
-from gradtape.optim import SGD
-from gradtape.training import History, fit
+
+if TYPE_CHECKING:
+    from gradtape import data, losses, nn, optim, training
+    from gradtape.nn import MLP, Layer, Neuron
+    from gradtape.optim import SGD
+    from gradtape.training import History, fit
+
+# Where the names come from that are imported when they are first asked for: most programs need
+# few of them, and `import gradtape` takes a third of the time without.
+_LATER = {
+    "MLP": "nn",
+    "Layer": "nn",
+    "Neuron": "nn",
+    "SGD": "optim",
+    "History": "training",
+    "fit": "training",
+    "data": "",
+    "losses": "",
+    "nn": "",
+    "optim": "",
+    "training": "",
+}
 
 __all__ = [
     "MLP",
@@ -26,7 +48,27 @@ __all__ = [
     "Layer",
     "Neuron",
     "Value",
+    "data",
     "fit",
     "losses",
+    "nn",
+    "optim",
+    "training",
     *functions.__all__,
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asked for the first time."""
+    if name not in _LATER:
+        raise AttributeError(f"module 'gradtape' has no attribute '{name}'")
+    if not _LATER[name]:
+        return import_module(f"gradtape.{name}")
+    value = getattr(import_module(f"gradtape.{_LATER[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Every public name, imported yet or not."""
+    return sorted([*globals(), *_LATER])

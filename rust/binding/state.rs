@@ -13,6 +13,14 @@ use pyo3::prelude::*;
 
 use crate::slots::Object;
 
+impl State {
+    /// Whether something stands against recording at once.
+    #[inline(always)]
+    pub fn closed(&self) -> bool {
+        self.busy | self.paused
+    }
+}
+
 /// The tape with what the binding keeps beside it.
 #[derive(Default)]
 pub struct State {

@@ -85,9 +85,7 @@ pub struct Tape {
     recalled: Recalled,
     /// Room for `retired` and `assigned` before the tape is compacted.
     stale_limit: usize,
-    /// Longest the tape has been since it was last empty, and how often in a row it stayed far
-    /// below its capacity.
-    peak: usize,
+    /// How often in a row the tape was emptied far below its capacity.
     idle: u32,
 }
 
@@ -116,7 +114,6 @@ impl Tape {
             marks: Vec::new(),
             recalled: Recalled::default(),
             stale_limit: 0,
-            peak: 0,
             idle: 0,
         }
     }

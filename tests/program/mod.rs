@@ -161,7 +161,8 @@ impl Draw {
     /// The step where there are so many values.
     pub fn step(&self, values: usize) -> Step {
         let op = Op::ALL[self.op];
-        let rows: Vec<Op> = Op::ALL.iter().copied().filter(|op| op.row().operands.len() == 1).collect();
+        let rows: Vec<Op> =
+            Op::ALL.iter().copied().filter(|op| op.row().operands.len() == 1).collect();
         let outputs = if op == Op::Affine { self.outputs } else { 1 };
         let len = match op {
             Op::Sum => self.width,
@@ -171,7 +172,8 @@ impl Draw {
             _ => op.row().operands.len(),
         };
         let value = |pick: u16| Term::Value(usize::from(pick) % values);
-        let term = |&(pick, constant): &(u16, Option<f64>)| constant.map_or(value(pick), Term::Constant);
+        let term =
+            |&(pick, constant): &(u16, Option<f64>)| constant.map_or(value(pick), Term::Constant);
         let mut terms: Vec<Term> = self.terms[..len].iter().map(term).collect();
         let row = !op.row().operands.is_empty();
         if row && terms.iter().all(|term| matches!(term, Term::Constant(_))) {
@@ -188,10 +190,14 @@ const MARGIN: f64 = 0.01;
 /// Whether the row is defined and smooth around `x`; only the operands that are `free` move.
 fn smooth(op: Op, x: &[f64], free: &[bool]) -> bool {
     let Some((value, first, _)) = op.derivatives(x) else { return false };
-    let moves = (0..x.len()).filter(|&i| free[i]).flat_map(|i| [(i, -MARGIN), (i, MARGIN)]);
+    // To the ends of the margin, and to the other operands if they are within.
+    let by = |i: usize| {
+        x.iter().map(move |to| (to - x[i]).clamp(-MARGIN, MARGIN)).chain([-MARGIN, MARGIN])
+    };
+    let mut moves = (0..x.len()).filter(|&i| free[i]).flat_map(|i| by(i).map(move |by| (i, by)));
     op.domain(x)
         && value.abs() < 100.0
-        && moves.clone().all(|(i, by)| {
+        && moves.all(|(i, by)| {
             let mut y = x.to_vec();
             y[i] += by;
             let Some((moved, there, _)) = op.derivatives(&y) else { return false };
@@ -253,7 +259,8 @@ impl Builder {
             self.push(step);
             return;
         }
-        let free: Vec<bool> = step.terms.iter().map(|term| matches!(term, Term::Value(_))).collect();
+        let free: Vec<bool> =
+            step.terms.iter().map(|term| matches!(term, Term::Value(_))).collect();
         if smooth(step.op, &x, &free) {
             self.push(step);
             return;
@@ -350,7 +357,10 @@ impl Program {
                 Term::Value(leaves.len() - 1)
             }
         };
-        let mut step = |step: &Step| Step { terms: step.terms.iter().map(&mut term).collect(), ..step.clone() };
+        let mut step = |step: &Step| Step {
+            terms: step.terms.iter().map(&mut term).collect(),
+            ..step.clone()
+        };
         let steps = self.steps.iter().map(&mut step).collect();
         Program { leaves, steps }
     }

@@ -134,11 +134,15 @@ class MLP(Module):
         """
         first, *others = self._runs
         try:
-            outputs = _core.network(rows, first)
-        except (TypeError, ValueError):
+            fits = set(map(len, rows)) == {self.inputs}
+        except TypeError:
+            fits = False
+        if not fits:
+            # Not left to the native call: the parameters of two neurons on two inputs are also
+            # those of three on one.
             for row in rows:
                 check_inputs(row, self.inputs, self.layers[0].name)
-            raise
+        outputs = _core.network(rows, first)
         for run in others:
             outputs = _core.network(list(map(_core.softmax, outputs)), run)
         return list(map(_core.softmax, outputs)) if self._softmax and not logits else outputs

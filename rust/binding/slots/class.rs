@@ -307,6 +307,6 @@ pub fn make(module: &Bound<'_, PyModule>) -> PyResult<Py<PyAny>> {
     // SAFETY: the slots have the signatures that their numbers ask for; what the type keeps a
     // pointer to was leaked.
     let class = unsafe { Any::from_owned_ptr_or_err(py, ffi::PyType_FromSpec(&raw mut spec))? };
-    super::set_value_type(class.as_ptr());
+    super::set_value_type(py, class.as_ptr());
     Ok(class.unbind())
 }

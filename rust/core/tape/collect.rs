@@ -60,31 +60,36 @@ impl Tape {
     /// No node is owned: the whole tape goes.
     #[inline(always)]
     fn clear(&mut self) {
-        self.peak = self.peak.max(self.nodes.len());
+        let peak = self.nodes.len();
         self.nodes.clear();
         self.tags.clear();
+        let more = self.runs.len() + self.retired.len() + self.assigned.len();
+        if more > 0 || self.recalled.any() || self.nodes.capacity() > KEPT {
+            self.clear_rest(peak);
+        }
+    }
+
+    #[inline(never)]
+    fn clear_rest(&mut self, peak: usize) {
         self.runs.clear();
         self.terms.at.clear();
         self.terms.number.clear();
         self.assigned.clear();
-        if !self.retired.is_empty() {
-            self.free.extend(self.retired.drain(..).map(|(slot, _)| slot));
-        }
+        self.free.extend(self.retired.drain(..).map(|(slot, _)| slot));
         self.recalled.cut(0);
         if self.nodes.capacity() > KEPT {
-            self.give_back();
+            self.give_back(peak);
         }
-        self.peak = 0;
     }
 
     /// Gives memory back after a peak that does not come again.
     #[cold]
-    fn give_back(&mut self) {
-        self.idle = if self.peak * 4 < self.nodes.capacity() { self.idle + 1 } else { 0 };
+    fn give_back(&mut self, peak: usize) {
+        self.idle = if peak * 4 < self.nodes.capacity() { self.idle + 1 } else { 0 };
         if self.idle < PATIENCE {
             return;
         }
-        let room = KEPT.max(2 * self.peak);
+        let room = KEPT.max(2 * peak);
         self.nodes.shrink_to(room);
         self.tags.shrink_to(room);
         self.runs.shrink_to(room);
@@ -95,7 +100,7 @@ impl Tape {
     }
 
     /// Cuts the unowned nodes at the end of the tape, on which an owned one stands.
-    #[inline(always)]
+    #[inline(never)]
     fn pop(&mut self) {
         while self.tags.last().is_some_and(|tag| tag.owner() == NOBODY) {
             self.tags.pop();

@@ -33,6 +33,12 @@ pub(super) struct Recalled {
 }
 
 impl Recalled {
+    /// Whether anything is remembered.
+    #[inline(always)]
+    pub fn any(&self) -> bool {
+        self.end > 0
+    }
+
     /// Nodes from `len` on are gone.
     #[inline(always)]
     pub fn cut(&mut self, len: usize) {
