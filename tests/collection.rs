@@ -36,11 +36,14 @@ fn action() -> impl Strategy<Value = Action> {
     ]
 }
 
-/// A leaf or node of the reference. Operands are numbers of items with their partial derivatives,
-/// or nothing and a constant.
+/// Operation, activation, and operands: numbers of items with their partial derivatives, or nothing
+/// and a constant.
+type Node = (Op, Option<Op>, Vec<(Option<usize>, f64)>);
+
+/// A leaf or node of the reference.
 #[derive(Debug)]
 struct Item {
-    node: Option<(Op, Option<Op>, Vec<(Option<usize>, f64)>)>,
+    node: Option<Node>,
     data: f64,
     grad: f64,
     /// What rounding errors of `grad` are measured by.
@@ -304,14 +307,19 @@ impl World {
             Action::Leaf(data) => self.leaf(data),
             Action::Record(ref draw) => self.record(draw),
             Action::Drop(pick) => {
-                choose(self.alive(|_| true), pick).into_iter().for_each(|i| self.drop(i));
+                if let Some(i) = choose(self.alive(|_| true), pick) {
+                    self.drop(i);
+                }
             }
             Action::Assign(pick, to) => {
-                let leaf = choose(self.alive(|item| item.node.is_none()), pick);
-                leaf.into_iter().for_each(|i| self.assign(i, to));
+                if let Some(i) = choose(self.alive(|item| item.node.is_none()), pick) {
+                    self.assign(i, to);
+                }
             }
             Action::Sweep(pick, seed) => {
-                choose(self.alive(|_| true), pick).into_iter().for_each(|i| self.sweep(i, seed));
+                if let Some(i) = choose(self.alive(|_| true), pick) {
+                    self.sweep(i, seed);
+                }
             }
             Action::Own(pick) => self.own(pick),
             Action::Compact => self.compact(),
@@ -323,7 +331,9 @@ impl World {
 fn run(actions: &[Action]) {
     let mut world = World::default();
     (1..4).for_each(|data| world.leaf(f64::from(data)));
-    actions.iter().for_each(|action| world.act(action));
+    for action in actions {
+        world.act(action);
+    }
     world.check(false);
     world.compact();
     world.check(false);
@@ -343,9 +353,15 @@ proptest! {
         dropped in prop::collection::vec(any::<u16>(), 0..20),
     ) {
         let mut world = World::default();
-        [0.5, -1.5, 2.0].into_iter().for_each(|data| world.leaf(data));
-        draws.iter().for_each(|draw| world.record(draw));
-        dropped.into_iter().for_each(|pick| world.act(&Action::Drop(pick)));
+        for data in [0.5, -1.5, 2.0] {
+            world.leaf(data);
+        }
+        for draw in &draws {
+            world.record(draw);
+        }
+        for pick in dropped {
+            world.act(&Action::Drop(pick));
+        }
         let Some(&root) = world.alive(|item| item.node.is_some()).last() else { return Ok(()) };
         world.sweep(root, 1.0);
         world.compact();

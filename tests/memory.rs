@@ -1,6 +1,7 @@
 //! Memory after a peak. Alone in its binary, since it counts every allocation.
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use gradtape::tape::leaf;
@@ -26,6 +27,9 @@ unsafe impl GlobalAlloc for Counter {
 #[global_allocator]
 static COUNTER: Counter = Counter;
 
+/// One test at a time: they count the same bytes.
+static TURN: Mutex<()> = Mutex::new(());
+
 /// A chain of so many nodes, of which only the last is owned; swept and dropped.
 fn step(tape: &mut Tape, slots: [u32; 3], nodes: usize) {
     let [x, mut own, mut other] = slots;
@@ -45,6 +49,7 @@ fn step(tape: &mut Tape, slots: [u32; 3], nodes: usize) {
 
 #[test]
 fn memory_of_a_peak_is_given_back() {
+    let _turn = TURN.lock();
     let mut tape = Tape::new();
     let slots = [(); 3].map(|()| tape.open().expect("slot"));
     step(&mut tape, slots, 1_000_000);
@@ -54,4 +59,22 @@ fn memory_of_a_peak_is_given_back() {
     (0..200).for_each(|_| step(&mut tape, slots, 100));
     let left = BYTES.load(Relaxed);
     assert!(left < 5_000_000, "{left} bytes left");
+}
+
+#[test]
+fn operands_of_dead_nodes_do_not_pile_up() {
+    let _turn = TURN.lock();
+    let mut tape = Tape::new();
+    let slots: Vec<u32> = (0..2_002).map(|_| tape.open().expect("slot")).collect();
+    let x: Vec<Operand> = slots[..2_000].iter().map(|&s| Operand::new(leaf(s), 1.0)).collect();
+    let before = BYTES.load(Relaxed);
+    // Short-lived products, and between them small nodes that live on.
+    for _ in 0..5_000 {
+        tape.make_room(2, x.len()).expect("room");
+        let (product, _) = tape.dot(&x[..1_000], &x[1_000..], slots[2_000]).expect("lengths");
+        tape.record1::<rule::Neg>(x[0], slots[2_001]);
+        tape.close(product);
+    }
+    let kept = BYTES.load(Relaxed) - before;
+    assert!(kept < 60_000_000, "{kept} bytes for 5000 nodes");
 }

@@ -5,7 +5,7 @@ mod program;
 
 use gradtape::kernel::{Index, NOBODY};
 use gradtape::tape::{Layer, leaf};
-use gradtape::{Op, Operand, Rule, Tape, rule};
+use gradtape::{Error, Op, Operand, Rule, Tape, rule};
 use program::{Program, Step, Term};
 
 /// A value: its slot, and its operand.
@@ -59,6 +59,21 @@ impl Lab {
         self.tape.release(node.slot);
     }
 
+    /// Records nodes that nobody owns on top of `top` until there is no room, and an owned one.
+    /// How many.
+    fn fill(&mut self, top: Value) -> usize {
+        let mut nodes = 0;
+        let mut last: Option<Index> = None;
+        while self.tape.has_room() {
+            let (at, _) = self.tape.record1::<rule::Neg>(top.x, top.slot);
+            if let Some(last) = last {
+                self.tape.close(last);
+            }
+            (last, nodes) = (Some(at), nodes + 1);
+        }
+        nodes
+    }
+
     /// Makes the tape compact; whether nodes moved.
     fn compact(&mut self) -> bool {
         self.limit += 1;
@@ -66,7 +81,9 @@ impl Lab {
     }
 
     fn grads(&mut self, root: Value, seed: f64, of: &[Value]) -> Vec<f64> {
-        of.iter().for_each(|value| self.tape.set_grad(value.slot, 0.0));
+        for value in of {
+            self.tape.set_grad(value.slot, 0.0);
+        }
         self.tape.backward(root.at(), seed);
         of.iter().map(|value| self.tape.grad(value.slot)).collect()
     }
@@ -221,7 +238,7 @@ fn what_is_kept_of_assignments_is_bounded() {
     let mut lab = Lab::default();
     let x = lab.leaf(0.0);
     let keeper = lab.one::<rule::Exp>(x);
-    for round in 0..4 {
+    for round in 0..6 {
         let assignments = (0..1 << 18).take_while(|&i| {
             lab.tape.assign(x.slot, f64::from(i));
             lab.tape.has_room()
@@ -240,20 +257,49 @@ fn the_dead_end_goes_at_once_and_the_rest_when_the_tape_has_doubled() {
     let first = lab.one::<rule::Neg>(x);
     let mut chain = vec![first];
     (0..300_000).for_each(|i| chain.push(lab.one::<rule::Neg>(chain[i])));
-    assert_eq!(lab.tape.len(), 300_001);
     let last = lab.one::<rule::Exp>(x);
     chain.drain(1..).for_each(|node| lab.close(node));
     assert_eq!(lab.tape.len(), 300_002, "the last node lives");
-    assert!(lab.compact());
-    assert_eq!(lab.tape.owners().collect::<Vec<_>>(), [first.slot, last.slot]);
-    // Now little lives, so little may lie about dead.
-    let mut recorded = 0;
-    let mut top = Operand::new(1, 0.0);
-    while lab.tape.has_room() {
-        top = Operand::new(lab.tape.record1::<rule::Neg>(top, last.slot).0, 0.0);
-        recorded += 1;
+    lab.fill(last);
+    assert!(lab.tape.make_room(1, 0).expect("room"));
+    assert_eq!(lab.tape.owners().collect::<Vec<_>>(), [first.slot, last.slot, last.slot]);
+    // Little is alive now, so little may lie about dead.
+    let count = lab.fill(Value { slot: last.slot, x: Operand::new(1, 0.0) });
+    assert!(count < 1 << 17, "{count} dead nodes");
+}
+
+/// Callers that make room before each node get the tape compacted as those that wait until it is
+/// full.
+#[test]
+fn the_tape_stays_short_while_little_is_alive() {
+    let mut tape = Tape::new();
+    let [x, slot] = [(); 2].map(|()| tape.open().expect("slot"));
+    let x = [Operand::new(leaf(x), 1.0)];
+    let mut alive: Option<Index> = None;
+    for _ in 0..1 << 19 {
+        if tape.make_room(1, 1).expect("room") {
+            alive = tape.owners().position(|owner| owner == slot).map(|at| at as Index);
+        }
+        let (at, _) = tape.sum(&x, slot);
+        if let Some(at) = alive {
+            tape.close(at);
+        }
+        alive = Some(at);
     }
-    assert!(recorded <= 1 << 17, "{recorded} nodes until the next compaction");
+    assert!(tape.len() <= 1 << 17, "{} nodes, of which one is alive", tape.len());
+}
+
+#[test]
+fn a_full_tape_stays_as_it_was() {
+    let mut lab = Lab::default();
+    let x = lab.leaf(1.0);
+    let [dead, node] = [lab.one::<rule::Neg>(x), lab.one::<rule::Exp>(x)];
+    lab.close(dead);
+    let most = Index::MAX as usize;
+    assert_eq!(lab.tape.make_room(most, 0), Err(Error::TapeFull));
+    assert_eq!(lab.tape.owners().collect::<Vec<_>>(), [NOBODY, node.slot], "nothing has moved");
+    assert_eq!(lab.tape.make_room(1, most + 1), Err(Error::TapeFull));
+    assert_eq!(lab.tape.owners().collect::<Vec<_>>(), [NOBODY, node.slot], "nothing has moved");
 }
 
 #[test]
@@ -284,13 +330,17 @@ fn few_nodes_among_many() {
         let unreached = lab.one::<rule::Exp>(y);
         let zeroed = lab.one::<rule::Sin>(x);
         let filler = lab.leaf(1.0);
-        (0..fillers).for_each(|_| drop(lab.one::<rule::Neg>(filler)));
-        (0..leaves).for_each(|_| drop(lab.leaf(0.0)));
+        let mut last = filler;
+        (0..fillers).for_each(|_| last = lab.one::<rule::Neg>(filler));
+        (0..leaves).for_each(|_| last = lab.leaf(0.0));
+        assert_ne!(last.slot, NOBODY);
         let near = lab.two::<rule::Mul>(early, y);
         let nothing = lab.by::<rule::Mul>(zeroed, 0.0);
         let parts = [near.x, nothing.x, early.x];
         let root = lab.record(|tape, slot| tape.sum(&parts, slot));
-        [unreached, zeroed].iter().for_each(|node| lab.tape.set_grad(node.slot, 7.0));
+        for node in [unreached, zeroed] {
+            lab.tape.set_grad(node.slot, 7.0);
+        }
         let e = 0.5_f64.exp();
         for seed in [1.0, 2.0] {
             let want = [4.0 * e * seed, e * seed, 0.0, seed, 4.0 * seed];

@@ -5,7 +5,6 @@ import math
 from pathlib import Path
 
 import pytest
-
 from gradtape import Value, _core
 
 VECTORS = Path(__file__).parent / "vectors"

@@ -8,58 +8,35 @@ use pyo3::prelude::*;
 use pyo3::types::{PyFloat, PyList};
 
 use crate::convert::{not_a_number, raise};
-use crate::slots::{Handle, Operands, make_room};
+use crate::slots::{Given, Handle, Operands, given, make_room};
 use crate::state::{State, enter_idle};
 use crate::value::plain;
 
 type Any<'py> = Bound<'py, PyAny>;
 
-/// Records on the tape; where nothing is to be differentiated, on one that is thrown away.
-/// `runs` are the operands, given to `record` as they stand when there is room.
-fn recorded<'py, T>(
-    py: Python<'py>,
-    outputs: usize,
-    runs: &[&Operands<'py>],
-    record: impl FnOnce(&mut Tape, &[Vec<Operand>], &[u32]) -> Result<T, Error>,
-    value: impl Fn(&T, usize) -> (Index, f64),
-) -> PyResult<Vec<Any<'py>>> {
-    let constant = runs.iter().all(|run| run.constant());
-    let outs = (0..outputs).map(|_| Handle::leaf(py, 0.0)).collect::<PyResult<Vec<_>>>()?;
-    let slots: Vec<u32> = outs.iter().map(Handle::slot).collect();
-    let mut state = enter_idle();
-    let terms: usize = runs.iter().map(|run| run.len()).sum();
-    if constant || state.paused {
-        drop(state);
-        let numbers: Vec<_> = runs.iter().map(|run| run.constants()).collect();
-        let result = record(&mut Tape::new(), &numbers, &slots).map_err(raise)?;
-        for (i, out) in outs.iter().enumerate() {
-            out.place(out.at(), value(&result, i).1);
-        }
-        let plain = |out: Handle<'py>| PyFloat::new(py, out.data()).into_any();
-        return Ok(outs
-            .into_iter()
-            .map(|out| if constant { plain(out) } else { out.into_any() })
-            .collect());
-    }
-    make_room(&mut state, outputs, terms)?;
-    let operands: Vec<Vec<Operand>> = runs.iter().map(|run| run.filled()).collect();
-    let result = record(&mut state.tape, &operands, &slots).map_err(raise)?;
-    drop(state);
-    for (i, out) in outs.iter().enumerate() {
-        let (at, data) = value(&result, i);
-        out.place(at, data);
-    }
-    Ok(outs.into_iter().map(Handle::into_any).collect())
-}
-
+/// Records one node on `runs` of operands, which are looked up when there is room. Where nothing is
+/// to be differentiated, the node goes on a tape that is thrown away; numbers alone give a number.
 fn single<'py>(
     py: Python<'py>,
     runs: &[&Operands<'py>],
     record: impl FnOnce(&mut Tape, &[Vec<Operand>], u32) -> Result<(Index, f64), Error>,
 ) -> PyResult<Any<'py>> {
-    let mut all =
-        recorded(py, 1, runs, |tape, x, slots| record(tape, x, slots[0]), |&result, _| result)?;
-    all.pop().ok_or_else(crate::convert::bug)
+    let constant = runs.iter().all(|run| run.constant());
+    let out = Handle::leaf(py, 0.0)?;
+    let mut state = enter_idle();
+    if constant || state.paused {
+        drop(state);
+        let numbers: Vec<_> = runs.iter().map(|run| run.constants()).collect();
+        let (_, data) = record(&mut Tape::new(), &numbers, out.slot()).map_err(raise)?;
+        out.place(out.at(), data);
+        return Ok(if constant { PyFloat::new(py, data).into_any() } else { out.into_any() });
+    }
+    make_room(&mut state, 1, runs.iter().map(|run| run.len()).sum())?;
+    let operands: Vec<_> = runs.iter().map(|run| run.filled()).collect();
+    let (at, data) = record(&mut state.tape, &operands, out.slot()).map_err(raise)?;
+    drop(state);
+    out.place(at, data);
+    Ok(out.into_any())
 }
 
 /// Sum of the operands, one node.
@@ -274,7 +251,13 @@ pub fn grads(values: &Any<'_>) -> PyResult<Vec<f64>> {
 #[pyo3(text_signature = "(values, numbers, /)")]
 pub fn assign(values: &Any<'_>, numbers: &Any<'_>) -> PyResult<()> {
     let values = handles(values)?;
-    let number = |(i, x): (usize, PyResult<Any<'_>>)| plain(&format!("numbers[{i}]"), &x?);
+    let number = |(i, x): (usize, PyResult<Any<'_>>)| {
+        let x = x?;
+        match given(&x)? {
+            Some(Given::Number(number)) => Ok(number),
+            _ => plain(&format!("numbers[{i}]"), &x), // the error that names it
+        }
+    };
     let numbers: Vec<f64> = numbers.try_iter()?.enumerate().map(number).collect::<PyResult<_>>()?;
     if values.len() != numbers.len() {
         return Err(PyValueError::new_err(format!(

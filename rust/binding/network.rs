@@ -23,7 +23,7 @@ struct Given<'py> {
 }
 
 /// Layers that fit each other, on `inputs` inputs.
-fn fitting<'py>(layers: Vec<(Any<'py>, String)>, mut inputs: usize) -> PyResult<Vec<Given<'py>>> {
+fn fitting(layers: Vec<(Any<'_>, String)>, mut inputs: usize) -> PyResult<Vec<Given<'_>>> {
     let mut all = Vec::with_capacity(layers.len());
     for (i, (parameters, activation)) in layers.into_iter().enumerate() {
         let parameters = Operands::of(&parameters, "parameters")?;
@@ -120,7 +120,8 @@ pub fn network<'py>(
         return Err(PyValueError::new_err("a network needs at least one layer"));
     };
     let outputs = last.outputs;
-    let outs = (0..rows.len() * outputs).map(|_| Handle::leaf(py, 0.0)).collect::<PyResult<Vec<_>>>()?;
+    let outs =
+        (0..rows.len() * outputs).map(|_| Handle::leaf(py, 0.0)).collect::<PyResult<Vec<_>>>()?;
     let slots: Vec<u32> = outs.iter().map(Handle::slot).collect();
     let terms = layers.iter().map(|layer| layer.inputs + layer.parameters.len()).sum::<usize>();
     let nodes = layers.iter().map(|layer| layer.outputs).sum::<usize>();
@@ -130,7 +131,8 @@ pub fn network<'py>(
         make_room(&mut state, nodes * rows.len(), terms * rows.len())?;
     }
     let operands = |run: &Operands<'py>| if paused { run.constants() } else { run.filled() };
-    let filled = layers.iter().map(|layer| (operands(&layer.parameters), layer.activation, layer.outputs));
+    let filled =
+        layers.iter().map(|layer| (operands(&layer.parameters), layer.activation, layer.outputs));
     let filled: Vec<_> = filled.collect();
     let inputs: Vec<_> = rows.iter().map(operands).collect();
     let results = if paused {
@@ -143,7 +145,8 @@ pub fn network<'py>(
         out.place(if paused { out.at() } else { at }, data);
     }
     let mut outs = outs.into_iter().map(Handle::into_any);
-    let lists = rows.iter().map(|_| PyList::new(py, outs.by_ref().take(outputs).collect::<Vec<_>>()));
+    let lists =
+        rows.iter().map(|_| PyList::new(py, outs.by_ref().take(outputs).collect::<Vec<_>>()));
     PyList::new(py, lists.collect::<PyResult<Vec<_>>>()?)
 }
 

@@ -236,6 +236,7 @@ impl Sweep<'_> {
             if !ordinary(a) {
                 if a == 0.0 {
                     zeros += 1;
+                    self.adjoints[top + k] = 0.0; // what it held may have cancelled with `next`
                     if owner != NOBODY && self.grads[owner as usize] != 0.0 {
                         passed.push(start + k);
                     }

@@ -69,6 +69,8 @@ pub struct Tape {
     terms: Terms,
     /// Room is made when the tape has this many nodes.
     limit: usize,
+    /// The same for terms.
+    terms_limit: usize,
     /// Number of nodes that have an owner.
     owned: usize,
     /// `grad` of every slot.
@@ -79,6 +81,8 @@ pub struct Tape {
     retired: Vec<(u32, f64)>,
     /// Data that leaves had before they were assigned to: slot, length of the tape, value.
     assigned: Vec<(u32, u32, f64)>,
+    /// Shortest the tape has been since the last assignment.
+    shortest: u32,
     adjoints: Vec<f64>,
     /// Scratch for gathering, all zero.
     marks: Vec<u64>,
@@ -105,11 +109,13 @@ impl Tape {
             runs: Vec::new(),
             terms: Terms::default(),
             limit: 0,
+            terms_limit: 0,
             owned: 0,
             grads: vec![0.0], // slot 0 is the sink
             free: Vec::new(),
             retired: Vec::new(),
             assigned: Vec::new(),
+            shortest: 0,
             adjoints: Vec::new(),
             marks: Vec::new(),
             recalled: Recalled::default(),
@@ -188,6 +194,7 @@ impl Tape {
     #[inline(never)]
     pub fn backward(&mut self, root: Index, seed: f64) {
         if root < 0 {
+            self.recalled.forget_sweep();
             self.grads[!root as usize] += seed;
             return;
         }

@@ -152,7 +152,9 @@ pub fn program() -> impl Strategy<Value = Program> {
     let leaves = prop::collection::vec(number(), 1..5);
     (leaves, prop::collection::vec(draw(), 1..25)).prop_map(|(leaves, draws)| {
         let mut builder = Builder::new(leaves);
-        draws.iter().for_each(|draw| builder.draw(draw));
+        for draw in &draws {
+            builder.draw(draw);
+        }
         builder.program
     })
 }

@@ -43,8 +43,18 @@ impl Tape {
     /// until now keep the value they were recorded with.
     pub fn assign(&mut self, slot: u32, before: f64) {
         if !self.nodes.is_empty() {
+            self.settle_assigned();
             self.assigned.push((slot, self.nodes.len() as u32, before));
+            self.shortest = self.nodes.len() as u32;
             self.watch_stale();
+        }
+    }
+
+    /// Nodes from the shortest length on were recorded after the assignments that there are.
+    fn settle_assigned(&mut self) {
+        let late = self.assigned.iter_mut().rev();
+        for (_, len, _) in late.take_while(|(_, len, _)| *len > self.shortest) {
+            *len = self.shortest;
         }
     }
 
@@ -108,6 +118,7 @@ impl Tape {
                 self.pop_run(run as usize);
             }
         }
+        self.shortest = self.shortest.min(self.nodes.len() as u32);
         self.recalled.cut(self.nodes.len());
     }
 
@@ -125,19 +136,33 @@ impl Tape {
     /// [`Error::TapeFull`] where the indices do not suffice; nothing has changed then.
     pub fn make_room(&mut self, nodes: usize, terms: usize) -> Result<bool, Error> {
         let most = Index::MAX as usize;
-        let moved = self.nodes.len() + nodes > self.limit && self.compact();
-        if self.nodes.len() + nodes > most || self.terms.at.len() + terms > most {
+        if nodes > most || terms > most {
             return Err(Error::TapeFull);
         }
-        self.limit =
-            self.limit.max(FLOOR).max(2 * self.nodes.len()).max(self.nodes.len() + nodes).min(most);
-        self.stale_limit = FLOOR.max(2 * (self.retired.len() + self.assigned.len()));
+        let due =
+            self.nodes.len() + nodes > self.limit || self.terms.at.len() + terms > self.terms_limit;
+        let moved = due && self.compact(most - nodes, most - terms)?;
+        if self.nodes.len() + nodes > most || self.terms.at.len() + terms > most {
+            return Err(Error::TapeFull); // not due, so nothing has moved
+        }
+        if due {
+            let limit =
+                |floor: usize, len: usize, more| floor.max(2 * len).max(len + more).min(most);
+            self.limit = limit(FLOOR, self.nodes.len(), nodes);
+            self.terms_limit = limit(16 * FLOOR, self.terms.at.len(), terms);
+            self.stale_limit = FLOOR.max(2 * (self.retired.len() + self.assigned.len()));
+        }
         Ok(moved)
     }
 
-    /// Slides the nodes that a live value reaches together. Returns whether any moved.
-    fn compact(&mut self) -> bool {
+    /// Slides the nodes that a live value reaches together, unless more than so many nodes and
+    /// terms would be left. Returns whether any moved.
+    fn compact(&mut self, nodes: usize, terms: usize) -> Result<bool, Error> {
         let (alive, leaves) = self.mark();
+        let (left, terms_left) = self.left(&alive);
+        if left > nodes || terms_left > terms {
+            return Err(Error::TapeFull);
+        }
         if !self.retired.is_empty() {
             let free = &mut self.free;
             self.retired.retain(|&(slot, _)| {
@@ -147,13 +172,33 @@ impl Tape {
                 }
             });
         }
-        if alive.iter().all(|&alive| alive) {
-            return false;
-        }
-        let moved = self.slide(&alive);
+        self.settle_assigned();
+        let moves = !alive.iter().all(|&alive| alive);
+        let moved = if moves { self.slide(&alive) } else { (0..alive.len() as Index).collect() };
         self.forget(&moved);
-        self.recalled.cut(0);
-        true
+        if moves {
+            let sweep = self.recalled.last_sweep();
+            self.recalled.cut(0);
+            if let Some((root, seed)) = sweep.filter(|&(root, _)| moved[root as usize] >= 0) {
+                self.recalled.swept(moved[root as usize], seed);
+            }
+        }
+        Ok(moves)
+    }
+
+    /// How many nodes and terms are left of those that are alive.
+    fn left(&self, alive: &[bool]) -> (usize, usize) {
+        let (mut nodes, mut terms, mut shared) = (0, 0, (0, u32::MAX));
+        for (node, _) in self.nodes.iter().zip(alive).filter(|(_, alive)| **alive) {
+            nodes += 1;
+            if node.at[0] == RUN {
+                let run = &self.runs[node.at[1] as usize];
+                let inputs = usize::from(shared != (run.start, run.len));
+                shared = (run.start, run.len);
+                terms += run.len as usize * (inputs + usize::from(run.bias != RUN));
+            }
+        }
+        (nodes, terms)
     }
 
     /// Which nodes, and which slots' leaves, a live value reaches.
@@ -260,5 +305,6 @@ impl Tape {
             }
         }
         self.assigned = kept;
+        self.shortest = self.nodes.len() as u32;
     }
 }

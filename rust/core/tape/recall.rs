@@ -47,6 +47,17 @@ impl Recalled {
         }
     }
 
+    /// Root and seed of the last sweep.
+    pub fn last_sweep(&self) -> Option<(Index, f64)> {
+        self.root
+    }
+
+    /// The last sweep reached no node.
+    pub fn forget_sweep(&mut self) {
+        self.adjoints.clear();
+        self.root = None;
+    }
+
     /// A sweep from `root` is the last one now.
     pub fn swept(&mut self, root: Index, seed: f64) {
         self.adjoints.clear();
@@ -165,7 +176,7 @@ impl Tape {
         let retired: HashMap<u32, f64> = self.retired.iter().copied().collect();
         let mut before: HashMap<u32, Vec<(u32, f64)>> = HashMap::new();
         for &(slot, len, value) in &self.assigned {
-            before.entry(slot).or_default().push((len, value));
+            before.entry(slot).or_default().push((len.min(self.shortest), value));
         }
         let leaf = |slot: u32, node: Index| {
             let earlier = before.get(&slot).and_then(|e| e.iter().find(|e| e.0 > node as u32));
