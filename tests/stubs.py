@@ -128,7 +128,12 @@ def numpy_name(name: str) -> str | None:
 def stub() -> str:
     """The whole text of the stub file."""
     rows = [(name, operands) for name, operands, *_ in _core.operations() if operands]
-    parts = [HEAD, *(OPERATOR.format(op) for op in ("add", "sub", "mul", "truediv")), POWER, METHODS]
+    parts = [
+        HEAD,
+        *(OPERATOR.format(op) for op in ("add", "sub", "mul", "truediv")),
+        POWER,
+        METHODS,
+    ]
     for name, operands in rows:
         other = numpy_name(name)
         parts.append(row_method(other, operands) if other else "")

@@ -120,7 +120,7 @@ def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for _ in range(4000): step()
 before = peak()
-for _ in range(20_000): step()
+for _ in range(40_000): step()
 print(peak() - before)
 """
 
@@ -263,6 +263,24 @@ def test_the_whole_long_tape(long_chain):
     (long_chain[-1] * 0.0).backward()
     assert not any(v.grad for v in long_chain[1:])
     assert x.grad == 1.0
+
+
+def test_constants_leave_nothing_behind_where_leaves_come_to_stand():
+    done = run(
+        "from gradtape import Value, _core\n"
+        "x = Value(1.0)\n"
+        "y = x\n"
+        "for _ in range(100_000):\n"
+        "    y = y * 1.0\n"
+        "y.backward()\n"
+        "leaves = []\n"
+        "for _ in range(100):\n"
+        "    _core.affine([x, 2.0, x], [3.0, 4.0, x], 1.0).backward()\n"
+        "    leaves += [Value(1.0) for _ in range(3)]\n"
+        "    y.backward()\n"
+        "print(x.grad, [v.grad for v in leaves if v.grad])\n"
+    )
+    assert (done.returncode, done.stdout) == (0, "601.0 []\n"), done.stderr
 
 
 def test_constants_leave_nothing_behind_for_leaves_that_come_later(long_chain):

@@ -24,7 +24,7 @@ fn single<'py>(
     let constant = runs.iter().all(|run| run.constant());
     let out = Handle::leaf(py, 0.0)?;
     let mut state = enter_idle();
-    if constant || state.paused {
+    if constant || state.paused() {
         drop(state);
         let numbers: Vec<_> = runs.iter().map(|run| run.constants()).collect();
         let (_, data) = record(&mut Tape::new(), &numbers, out.slot()).map_err(raise)?;
@@ -142,9 +142,18 @@ pub fn logsumexp<'py>(py: Python<'py>, xs: &Any<'py>) -> PyResult<Any<'py>> {
 #[pyfunction]
 #[pyo3(text_signature = "(xs, /)")]
 pub fn log_softmax<'py>(py: Python<'py>, xs: &Any<'py>) -> PyResult<Vec<Any<'py>>> {
-    let items: Vec<Any<'py>> = xs.try_iter()?.collect::<PyResult<_>>()?;
-    let total = logsumexp(py, PyList::new(py, &items)?.as_any())?;
-    items.iter().map(|x| x.sub(&total)).collect()
+    let shifted = shifted(xs)?;
+    let total = logsumexp(py, PyList::new(py, &shifted)?.as_any())?;
+    shifted.iter().map(|x| x.sub(&total)).collect()
+}
+
+/// `xs` less the largest of them, which counts as a constant: a softmax does not depend on it, and
+/// near 0 the sums lose no digits.
+fn shifted<'py>(xs: &Any<'py>) -> PyResult<Vec<Any<'py>>> {
+    let numbers = Operands::of(xs, "xs")?.constants();
+    let top = numbers.iter().fold(f64::NEG_INFINITY, |top, x| top.max(x.value()));
+    let top = PyFloat::new(xs.py(), if top.is_finite() { top } else { 0.0 });
+    xs.try_iter()?.map(|x| x?.sub(&top)).collect()
 }
 
 /// `exp(xs[i]) / sum(exp(xs))` for each i, without overflow: probabilities.
@@ -162,7 +171,14 @@ pub fn log_softmax<'py>(py: Python<'py>, xs: &Any<'py>) -> PyResult<Vec<Any<'py>
 #[pyfunction]
 #[pyo3(text_signature = "(xs, /)")]
 pub fn softmax<'py>(py: Python<'py>, xs: &Any<'py>) -> PyResult<Vec<Any<'py>>> {
-    log_softmax(py, xs)?.iter().map(|x| crate::slots::apply::<rule::Exp>(x)).collect()
+    let shifted = shifted(xs)?;
+    let exps: Vec<_> =
+        shifted.iter().map(|x| crate::slots::apply::<rule::Exp>(x)).collect::<PyResult<_>>()?;
+    if exps.is_empty() {
+        return Err(raise(Error::Empty));
+    }
+    let total = sum(py, PyList::new(py, &exps)?.as_any())?;
+    exps.iter().map(|e| e.div(&total)).collect()
 }
 
 /// The activation of that name; `None` is the identity.
@@ -282,11 +298,11 @@ pub fn zero_grad(values: &Any<'_>) -> PyResult<()> {
     Ok(())
 }
 
-/// Switches recording on or off; whether it was on.
+/// Switches recording on or off in this thread; whether it was on.
 #[pyfunction]
 #[pyo3(text_signature = "(flag, /)")]
 pub fn set_recording(flag: bool) -> bool {
-    !std::mem::replace(&mut enter_idle().paused, !flag)
+    crate::state::set_recording(flag)
 }
 
 /// Number of nodes on the tape, and of those that a value holds.

@@ -126,7 +126,7 @@ pub fn network<'py>(
     let terms = layers.iter().map(|layer| layer.inputs + layer.parameters.len()).sum::<usize>();
     let nodes = layers.iter().map(|layer| layer.outputs).sum::<usize>();
     let mut state = enter_idle();
-    let paused = state.paused;
+    let paused = state.paused();
     if !paused {
         make_room(&mut state, nodes * rows.len(), terms * rows.len())?;
     }

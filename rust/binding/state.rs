@@ -5,6 +5,7 @@
 //! they wait detached, and values that die meanwhile are put aside. Free-threaded builds take a
 //! mutex instead.
 
+use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
@@ -14,10 +15,15 @@ use pyo3::prelude::*;
 use crate::slots::Object;
 
 impl State {
+    /// Whether nothing is recorded in this thread.
+    pub fn paused(&self) -> bool {
+        self.pausing > 0 && PAUSED.get()
+    }
+
     /// Whether something stands against recording at once.
     #[inline(always)]
     pub fn closed(&self) -> bool {
-        self.busy | self.paused
+        self.busy || self.pausing > 0
     }
 }
 
@@ -33,8 +39,25 @@ pub struct State {
     pub aside: Vec<*mut Object>,
     /// A sweep has the tape, and other threads may run.
     pub busy: bool,
-    /// `no_grad` is in force.
-    pub paused: bool,
+    /// In how many threads `no_grad` is in force.
+    pub pausing: usize,
+}
+
+thread_local! {
+    /// Whether `no_grad` is in force in this thread.
+    static PAUSED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Switches recording on or off in this thread; whether it was on.
+pub fn set_recording(flag: bool) -> bool {
+    let was = !PAUSED.replace(!flag);
+    let mut state = enter_idle();
+    match (was, flag) {
+        (true, false) => state.pausing += 1,
+        (false, true) => state.pausing -= 1,
+        _ => {}
+    }
+    was
 }
 
 static STATE: AtomicPtr<State> = AtomicPtr::new(std::ptr::null_mut());

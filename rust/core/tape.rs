@@ -217,6 +217,8 @@ impl Tape {
                 }
             }
         }
+        // What went to constants goes: another leaf may stand there in the next sweep.
+        self.adjoints[base - 1] = 0.0;
         self.grads[0] = 0.0;
     }
 

@@ -73,6 +73,16 @@ unsafe extern "C" fn compare(a: *mut PyObject, b: *mut PyObject, op: c_int) -> *
     use super::Kind;
     unsafe {
         let x = (*a.cast::<Object>()).data;
+        if ffi::PyLong_Check(b) != 0 {
+            // An int may be larger than any float, or lie between two: floats know how to compare.
+            let number = ffi::PyFloat_FromDouble(x);
+            if number.is_null() {
+                return number;
+            }
+            let answer = ffi::PyObject_RichCompare(number, b, op);
+            ffi::Py_DECREF(number);
+            return answer;
+        }
         let y = match super::classify(b) {
             Kind::Value(y) => (*y).data,
             Kind::Number(y) => y,

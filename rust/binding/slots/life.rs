@@ -16,21 +16,25 @@ const SPARES: usize = 1 << 16;
 pub unsafe extern "C" fn dealloc(o: *mut PyObject) {
     unsafe {
         let object = o.cast::<Object>();
-        let rare =
-            !(*object).weak.is_null() | !(*object).label.is_null() | !(*object).dict.is_null();
-        if rare {
-            clear_references(object);
-        }
         let mut state = enter();
         if state.busy {
             state.aside.push(object);
             return;
         }
-        lay_down(&mut state, object);
+        // First off the tape: a callback on its death may look for it there.
+        leave(&mut state, object);
+        if (*object).weak.is_null() & (*object).label.is_null() & (*object).dict.is_null() {
+            put_by(&mut state, object);
+        } else {
+            drop(state);
+            clear_references(object);
+            put_by(&mut enter_idle(), object);
+        }
     }
 }
 
 #[cold]
+#[inline(never)]
 unsafe fn clear_references(object: *mut Object) {
     unsafe {
         if !(*object).weak.is_null() {
@@ -41,17 +45,25 @@ unsafe fn clear_references(object: *mut Object) {
     }
 }
 
-/// Takes a dead object off the tape; keeps it for the next value or gives its memory back.
+/// Takes a dead object off the tape.
 #[inline(always)]
-unsafe fn lay_down(state: &mut State, object: *mut Object) {
+unsafe fn leave(state: &mut State, object: *mut Object) {
     unsafe {
         let Object { at, slot, data, .. } = *object;
         if at >= 0 {
             state.tape.close(at);
+            (*object).at = leaf(slot);
         } else if slot != 0 && !state.tape.retire(slot, data) {
             state.objects[slot as usize] = null_mut();
             (*object).slot = 0;
         }
+    }
+}
+
+/// Keeps a dead object for the next value or gives its memory back.
+#[inline(always)]
+unsafe fn put_by(state: &mut State, object: *mut Object) {
+    unsafe {
         let exact = ffi::Py_TYPE(object.cast()) == value_type();
         if cfg!(not(Py_GIL_DISABLED)) && exact && state.spare.len() < SPARES {
             state.spare.push(object);
@@ -78,11 +90,11 @@ unsafe fn free(state: &mut State, object: *mut Object) {
     }
 }
 
-/// Lays down the objects that died during a long sweep.
+/// Deallocates the objects that died during a long sweep.
 pub fn bury(objects: Vec<*mut Object>) {
     for object in objects {
-        // SAFETY: put aside by `dealloc`, so without references, and not yet laid down.
-        unsafe { lay_down(&mut enter_idle(), object) };
+        // SAFETY: put aside by `dealloc`, so without references, and still on the tape.
+        unsafe { dealloc(object.cast()) };
     }
 }
 

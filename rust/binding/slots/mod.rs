@@ -208,12 +208,13 @@ unsafe fn result(
     record: impl FnOnce(&mut Tape, u32) -> (Index, f64),
     value: impl FnOnce() -> f64,
 ) -> *mut PyObject {
-    let mut state = enter();
+    let (mut state, mut paused) = (enter(), false);
     if state.closed() | !state.tape.has_room() {
         match ready(state) {
             Some(entered) => state = entered,
             None => return null_mut(),
         }
+        paused = state.paused();
     }
     unsafe {
         let object = alloc(&mut state);
@@ -222,7 +223,7 @@ unsafe fn result(
         }
         let slot = (*object).slot;
         ((*object).at, (*object).data) =
-            if state.paused { (leaf(slot), value()) } else { record(&mut state.tape, slot) };
+            if paused { (leaf(slot), value()) } else { record(&mut state.tape, slot) };
         state.tape.set_grad(slot, 0.0);
         object.cast()
     }

@@ -58,13 +58,31 @@ impl Tape {
         }
     }
 
-    /// What is kept for leaves that are gone or were assigned to is bounded as the nodes are: the
-    /// next recording compacts.
+    /// What is kept for leaves that are gone or were assigned to is bounded as the nodes are:
+    /// slots that no node names are given out again, and the next recording compacts.
     #[inline(always)]
     fn watch_stale(&mut self) {
         if self.retired.len() + self.assigned.len() > self.stale_limit {
+            let (_, leaves) = self.mark();
+            self.free_retired(&leaves);
+            // Of several assignments between two recordings, the first tells what was recorded.
+            let mut seen = std::collections::HashSet::new();
+            self.assigned.retain(|&(slot, len, _)| seen.insert((slot, len)));
+            self.stale_limit = FLOOR.max(2 * (self.retired.len() + self.assigned.len()));
             self.limit = 0;
         }
+    }
+
+    /// Frees the slots of dead leaves that are not among `leaves`.
+    #[cold]
+    fn free_retired(&mut self, leaves: &[bool]) {
+        let free = &mut self.free;
+        self.retired.retain(|&(slot, _)| {
+            leaves[slot as usize] || {
+                free.push(slot);
+                false
+            }
+        });
     }
 
     /// No node is owned: the whole tape goes.
@@ -163,15 +181,7 @@ impl Tape {
         if left > nodes || terms_left > terms {
             return Err(Error::TapeFull);
         }
-        if !self.retired.is_empty() {
-            let free = &mut self.free;
-            self.retired.retain(|&(slot, _)| {
-                leaves[slot as usize] || {
-                    free.push(slot);
-                    false
-                }
-            });
-        }
+        self.free_retired(&leaves);
         self.settle_assigned();
         let moves = !alive.iter().all(|&alive| alive);
         let moved = if moves { self.slide(&alive) } else { (0..alive.len() as Index).collect() };
