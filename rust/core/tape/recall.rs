@@ -172,10 +172,13 @@ impl Tape {
         if let Some(&value) = self.recalled.values.get(&at) {
             return value;
         }
-        let (nodes, _) = self.reach(at);
-        let retired: HashMap<u32, f64> = self.retired.iter().copied().collect();
+        let (nodes, leaves) = self.reach(at);
+        // Much may be kept for leaves elsewhere on the tape.
+        let here = |slot: u32| leaves.binary_search(&!(slot as Index)).is_ok();
+        let retired: HashMap<u32, f64> =
+            self.retired.iter().copied().filter(|&(slot, _)| here(slot)).collect();
         let mut before: HashMap<u32, Vec<(u32, f64)>> = HashMap::new();
-        for &(slot, len, value) in &self.assigned {
+        for &(slot, len, value) in self.assigned.iter().filter(|&&(slot, ..)| here(slot)) {
             before.entry(slot).or_default().push((len.min(self.shortest), value));
         }
         let leaf = |slot: u32, node: Index| {
