@@ -75,9 +75,9 @@ impl Step {
         Step { op, activation: None, outputs: 1, terms: terms.to_vec() }
     }
 
-    /// Number of inputs of a layer.
+    /// Number of inputs of a layer; any number for other steps.
     pub fn inputs(&self) -> usize {
-        (self.terms.len() - self.outputs) / (self.outputs + 1)
+        self.terms.len().saturating_sub(self.outputs) / (self.outputs + 1)
     }
 
     /// The outputs for these operands, by the rows of the table alone.
