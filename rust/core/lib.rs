@@ -4,7 +4,8 @@
 //!
 //! - [`op`]: the one table of operations; [`number`]: what its formulas are computed with,
 //! - [`kernel`]: the reverse sweep over nodes,
-//! - [`tape`]: recording and garbage collection.
+//! - [`tape`]: recording and garbage collection,
+//! - [`program`]: recordings replayed over rows.
 #![forbid(unsafe_code)]
 
 #[macro_use]
@@ -12,6 +13,7 @@ pub mod op; // first: the others expand its table
 pub mod error;
 pub mod kernel;
 pub mod number;
+pub mod program;
 mod special;
 pub mod tape;
 
