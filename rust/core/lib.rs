@@ -6,7 +6,7 @@
 //! - [`kernel`]: the reverse sweep over nodes,
 //! - [`tape`]: recording and garbage collection,
 //! - [`program`]: recordings replayed over rows.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 #[macro_use]
 pub mod op; // first: the others expand its table

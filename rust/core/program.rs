@@ -1,5 +1,20 @@
 //! Programs: recordings that are optimised, laid out and replayed over rows.
 
+mod fuse;
+mod graph;
+mod kernels;
+mod plan;
 mod recording;
+mod replay;
+mod section;
+#[allow(unsafe_code)]
+mod simd;
+mod slots;
+mod tables;
+mod uses;
 
+pub use plan::{Batch, LANES, Plan};
 pub use recording::{Action, Guard, Recording, Source, Step, Test};
+pub use replay::{Caller, End, Memories, Results, Rows};
+pub use simd::Level;
+pub use graph::{Graph, Trace};

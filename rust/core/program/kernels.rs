@@ -1,0 +1,396 @@
+//! What one instruction does to a block of rows: loops over lanes that the compiler vectorises.
+//!
+//! The bodies are the rows of the table, expanded; [`super::simd`] makes a copy of each for every
+//! level of SIMD. Values are computed as the tape computes them; adjoints may use fused
+//! multiply-add.
+
+use super::recording::Test;
+use super::tables::{FRESH, Layer, NOWHERE, Place, Tables, Term};
+use crate::number::Number;
+use crate::op::Rule;
+
+/// Number of partial sums that a sum over rows is kept in, whatever the SIMD width: so the result
+/// does not depend on it.
+pub const PARTS: usize = 8;
+
+/// What instructions read and write: the memory of one thread.
+pub struct Frame<'a> {
+    /// A block of lanes for every slot.
+    pub slots: &'a mut [f64],
+    /// Numbers that all rows share.
+    pub scalars: &'a [f64],
+    /// Sums over rows, in parts.
+    pub sums: &'a mut [[f64; PARTS]],
+    /// What instructions of many operands look up.
+    pub tables: &'a Tables,
+    /// Whether a row left the path.
+    pub left: bool,
+}
+
+/// What an instruction names: offsets of slots, or places in the tables.
+pub type Names = [u32; 6];
+
+impl Frame<'_> {
+    #[inline(always)]
+    fn lanes<const L: usize>(&self, offset: u32) -> &[f64; L] {
+        array(&self.slots[offset as usize..offset as usize + L])
+    }
+
+    #[inline(always)]
+    fn lanes_mut<const L: usize>(&mut self, offset: u32) -> &mut [f64; L] {
+        array_mut(&mut self.slots[offset as usize..offset as usize + L])
+    }
+}
+
+/// A slice of `L` numbers as an array.
+#[inline(always)]
+fn array<const L: usize>(lanes: &[f64]) -> &[f64; L] {
+    lanes.as_array().unwrap_or(&[0.0; L])
+}
+
+#[inline(always)]
+fn array_mut<const L: usize>(lanes: &mut [f64]) -> &mut [f64; L] {
+    match lanes.as_mut_array() {
+        Some(lanes) => lanes,
+        None => unreachable!("the slice was cut to length"),
+    }
+}
+
+/// An adjoint that is added to.
+pub struct Target<'a, const L: usize> {
+    lanes: &'a mut [f64; L],
+    /// All bits set, or none where this is the first contribution: what stands there is old.
+    mask: u64,
+}
+
+impl<'a, const L: usize> Target<'a, L> {
+    /// The lanes that `name` names, with its mark [`FRESH`].
+    #[inline(always)]
+    pub fn new(lanes: &'a mut [f64; L], name: u32) -> Self {
+        Target { lanes, mask: if name & FRESH == 0 { u64::MAX } else { 0 } }
+    }
+
+    #[inline(always)]
+    fn add<const CARE: bool>(&mut self, i: usize, adjoint: f64, partial: f64) {
+        let sum = f64::from_bits(self.lanes[i].to_bits() & self.mask);
+        self.lanes[i] = accumulated::<CARE>(sum, adjoint, partial);
+    }
+}
+
+/// `sum + adjoint * partial`. With care, a factor that is exactly zero makes the product zero: the
+/// first try goes without, and whoever finds a nan tries again.
+#[inline(always)]
+fn accumulated<const CARE: bool>(sum: f64, adjoint: f64, partial: f64) -> f64 {
+    if CARE && (adjoint == 0.0 || partial == 0.0) { sum } else { adjoint.mul_add(partial, sum) }
+}
+
+/// A plain number that partial derivatives are computed with in lanes.
+pub trait Plain: Number {
+    /// The number `x`.
+    fn of(x: f64) -> Self;
+    /// It as an `f64`.
+    fn number(self) -> f64;
+}
+
+impl Plain for f64 {
+    #[inline(always)]
+    fn of(x: f64) -> f64 {
+        x
+    }
+    #[inline(always)]
+    fn number(self) -> f64 {
+        self
+    }
+}
+
+/// The values of a row of the table.
+#[inline(always)]
+pub fn forward<R: Rule<A>, const A: usize, const L: usize>(r: &mut [f64; L], x: [&[f64; L]; A]) {
+    for i in 0..L {
+        r[i] = R::value(x.map(|x| x[i]));
+    }
+}
+
+/// Adds to the adjoints of the operands whose bit is set in `OF`; the first target is the first of
+/// those.
+#[inline(always)]
+pub fn reverse<
+    R: Rule<A>,
+    N: Plain,
+    const A: usize,
+    const L: usize,
+    const CARE: bool,
+    const OF: u8,
+    const T: usize,
+>(
+    mut targets: [Target<'_, L>; T],
+    a: &[f64; L],
+    x: [&[f64; L]; A],
+    r: &[f64; L],
+) {
+    for i in 0..L {
+        let partials = R::partials(x.map(|x| N::of(x[i])), N::of(r[i]));
+        let mut t = 0;
+        for (k, p) in partials.into_iter().enumerate() {
+            if OF >> k & 1 == 1 {
+                targets[t].add::<CARE>(i, a[i], p.number());
+                t += 1;
+            }
+        }
+    }
+}
+
+/// A guard: `[a, b, whether it holds]`.
+#[inline(always)]
+pub fn check<const L: usize>(frame: &mut Frame<'_>, n: &Names, test: Test) {
+    let (a, b) = (frame.lanes::<L>(n[0]), frame.lanes::<L>(n[1]));
+    let holds = n[2] != 0;
+    let mut left = 0u64;
+    for i in 0..L {
+        left |= u64::from(test.holds(a[i], b[i]) != holds);
+    }
+    frame.left |= left != 0;
+}
+
+/// Adds the lanes to a sum over rows: `[sum, slot]`.
+#[inline(always)]
+pub fn reduce<const L: usize>(frame: &mut Frame<'_>, n: &Names) {
+    let x = frame.lanes::<L>(n[1]);
+    let parts = folded::<L>(|i| x[i]);
+    add_parts(&mut frame.sums[n[0] as usize], parts);
+}
+
+/// Lane `i` goes to part `i % PARTS`, in the order of the lanes.
+#[inline(always)]
+fn folded<const L: usize>(x: impl Fn(usize) -> f64) -> [f64; PARTS] {
+    let mut parts = [0.0; PARTS];
+    for start in (0..L).step_by(PARTS) {
+        for (k, part) in parts.iter_mut().enumerate().take(L - start) {
+            *part += x(start + k);
+        }
+    }
+    parts
+}
+
+#[inline(always)]
+fn add_parts(sum: &mut [f64; PARTS], parts: [f64; PARTS]) {
+    for (sum, part) in sum.iter_mut().zip(parts) {
+        *sum += part;
+    }
+}
+
+/// A sum of terms, from the first to the last: `[result, first term, number of terms]`.
+#[inline(always)]
+pub fn linear<const L: usize>(frame: &mut Frame<'_>, n: &Names) {
+    let terms = &frame.tables.terms[n[1] as usize..(n[1] + n[2]) as usize];
+    let mut sum = [-0.0; L]; // to which adding anything changes nothing
+    for term in terms {
+        let sign = if term.minus { -1.0 } else { 1.0 };
+        match (term.x, term.y) {
+            (Place::Scalar(x), _) => {
+                let x = sign * frame.scalars[x as usize];
+                add_lanes(&mut sum, |_| x);
+            }
+            (Place::Slot(x), None) => {
+                let x = frame.lanes::<L>(x);
+                add_lanes(&mut sum, |i| sign * x[i]);
+            }
+            (Place::Slot(x), Some(Place::Scalar(w))) => {
+                let (x, w) = (frame.lanes::<L>(x), sign * frame.scalars[w as usize]);
+                add_lanes(&mut sum, |i| x[i] * w);
+            }
+            (Place::Slot(x), Some(Place::Slot(y))) => {
+                let (x, y) = (frame.lanes::<L>(x), frame.lanes::<L>(y));
+                if term.minus {
+                    add_lanes(&mut sum, |i| -(x[i] * y[i]));
+                } else {
+                    add_lanes(&mut sum, |i| x[i] * y[i]);
+                }
+            }
+        }
+    }
+    *frame.lanes_mut::<L>(n[0]) = sum;
+}
+
+#[inline(always)]
+fn add_lanes<const L: usize>(sum: &mut [f64; L], x: impl Fn(usize) -> f64) {
+    for (i, sum) in sum.iter_mut().enumerate() {
+        *sum += x(i);
+    }
+}
+
+/// The reverse of [`linear`]: `[adjoint of the result, first term, number of terms]`.
+#[inline(always)]
+pub fn linear_reverse<const L: usize, const CARE: bool>(frame: &mut Frame<'_>, n: &Names) {
+    let tables = frame.tables;
+    for term in &tables.terms[n[1] as usize..(n[1] + n[2]) as usize] {
+        if term.dx != NOWHERE {
+            factor::<L, CARE>(frame, n[0], term, term.x, term.y, term.dx);
+        }
+        if let Some(y) = term.y
+            && term.dy != NOWHERE
+        {
+            factor::<L, CARE>(frame, n[0], term, y, Some(term.x), term.dy);
+        }
+    }
+}
+
+/// The contribution to one factor of a term.
+#[inline(always)]
+fn factor<const L: usize, const CARE: bool>(
+    frame: &mut Frame<'_>,
+    a: u32,
+    term: &Term,
+    of: Place,
+    other: Option<Place>,
+    target: u32,
+) {
+    let sign = if term.minus { -1.0 } else { 1.0 };
+    let Place::Slot(_) = of else {
+        let lanes = frame.lanes::<L>(a);
+        let parts = match other {
+            Some(Place::Slot(x)) => {
+                let x = frame.lanes::<L>(x);
+                folded::<L>(|i| accumulated::<CARE>(0.0, lanes[i], sign * x[i]))
+            }
+            _ => folded::<L>(|i| sign * lanes[i]), // two shared numbers never stand in one term
+        };
+        add_parts(&mut frame.sums[target as usize], parts);
+        return;
+    };
+    let cut = |offset: u32| offset as usize..offset as usize + L;
+    if let Some(Place::Slot(y)) = other {
+        let apart = frame.slots.get_disjoint_mut([cut(target & !FRESH), cut(a), cut(y)]);
+        let Ok([d, a, y]) = apart else { unreachable!("adjoints and values have their own slots") };
+        let (mut d, a, y) = (Target::new(array_mut::<L>(d), target), array::<L>(a), array::<L>(y));
+        (0..L).for_each(|i| d.add::<CARE>(i, a[i], sign * y[i]));
+    } else {
+        let w = other.map_or(sign, |w| sign * frame.scalars[w.at()]);
+        let apart = frame.slots.get_disjoint_mut([cut(target & !FRESH), cut(a)]);
+        let Ok([d, a]) = apart else { unreachable!("every adjoint has its own slot") };
+        let (mut d, a) = (Target::new(array_mut::<L>(d), target), array::<L>(a));
+        (0..L).for_each(|i| d.add::<CARE>(i, a[i], w));
+    }
+}
+
+/// A dense layer, `G` lanes at a time: `[layer]`.
+#[inline(always)]
+pub fn layer<const G: usize, const L: usize>(frame: &mut Frame<'_>, n: &Names) {
+    let layer = &frame.tables.layers[n[0] as usize];
+    for k in (0..layer.outputs.len()).step_by(4) {
+        match layer.outputs.len() - k {
+            1 => neurons::<G, L, 1>(frame, layer, k),
+            2 => neurons::<G, L, 2>(frame, layer, k),
+            3 => neurons::<G, L, 3>(frame, layer, k),
+            _ => neurons::<G, L, 4>(frame, layer, k),
+        }
+    }
+}
+
+/// Neurons `k` to `k + T`: each sum in its own order, as the tape has it.
+#[inline(always)]
+fn neurons<const G: usize, const L: usize, const T: usize>(
+    frame: &mut Frame<'_>,
+    layer: &Layer,
+    k: usize,
+) {
+    let width = layer.width();
+    let rows: [&[f64]; T] =
+        std::array::from_fn(|t| &frame.scalars[layer.scalars as usize..][(k + t) * width..][..width]);
+    for start in (0..L as u32).step_by(G) {
+        let mut sums: [[f64; G]; T] = std::array::from_fn(|t| [rows[t][0]; G]);
+        for (j, &input) in layer.inputs.iter().enumerate() {
+            let x = frame.lanes::<G>(input + start);
+            for t in 0..T {
+                for i in 0..G {
+                    sums[t][i] += x[i] * rows[t][1 + j];
+                }
+            }
+        }
+        for t in 0..T {
+            if layer.bias {
+                add_lanes(&mut sums[t], |_| rows[t][width - 1]);
+            }
+            *frame.lanes_mut::<G>(layer.outputs[k + t].0 + start) = sums[t];
+        }
+    }
+}
+
+/// The reverse of [`layer`]: `[layer]`.
+#[inline(always)]
+pub fn layer_reverse<const G: usize, const L: usize, const CARE: bool>(
+    frame: &mut Frame<'_>,
+    n: &Names,
+) {
+    let layer = &frame.tables.layers[n[0] as usize];
+    if layer.sums != NOWHERE {
+        for k in 0..layer.outputs.len() {
+            weights::<L, CARE>(frame, layer, k);
+        }
+    }
+    for tile in layer.targets.chunks(4) {
+        match tile.len() {
+            1 => inputs::<G, L, 1, CARE>(frame, layer, tile),
+            2 => inputs::<G, L, 2, CARE>(frame, layer, tile),
+            3 => inputs::<G, L, 3, CARE>(frame, layer, tile),
+            _ => inputs::<G, L, 4, CARE>(frame, layer, tile),
+        }
+    }
+}
+
+/// Adjoints of `T` inputs.
+#[inline(always)]
+fn inputs<const G: usize, const L: usize, const T: usize, const CARE: bool>(
+    frame: &mut Frame<'_>,
+    layer: &Layer,
+    targets: &[(u32, u32)],
+) {
+    let width = layer.width();
+    let scalars = &frame.scalars[layer.scalars as usize..][..width * layer.outputs.len()];
+    for start in (0..L as u32).step_by(G) {
+        let mut sums = [[0.0; G]; T];
+        for (k, &(_, adjoint)) in layer.outputs.iter().enumerate() {
+            if adjoint == NOWHERE {
+                continue;
+            }
+            let a = frame.lanes::<G>(adjoint + start);
+            for t in 0..T {
+                let w = scalars[k * width + 1 + targets[t].0 as usize];
+                for i in 0..G {
+                    sums[t][i] = accumulated::<CARE>(sums[t][i], a[i], w);
+                }
+            }
+        }
+        for t in 0..T {
+            let name = targets[t].1;
+            let mut d = Target::new(frame.lanes_mut::<G>((name & !FRESH) + start), name);
+            for i in 0..G {
+                d.add::<false>(i, sums[t][i], 1.0);
+            }
+        }
+    }
+}
+
+/// Adjoints of the weights and the bias of neuron `k`.
+#[inline(always)]
+fn weights<const L: usize, const CARE: bool>(frame: &mut Frame<'_>, layer: &Layer, k: usize) {
+    let adjoint = layer.outputs[k].1;
+    if adjoint == NOWHERE {
+        return;
+    }
+    let at = layer.sums as usize + k * layer.width();
+    let a = array::<L>(&frame.slots[adjoint as usize..adjoint as usize + L]);
+    let ones = folded::<L>(|i| a[i]);
+    add_parts(&mut frame.sums[at], ones);
+    add_parts(&mut frame.sums[at + layer.width() - 1], ones);
+    for (j, &input) in layer.inputs.iter().enumerate() {
+        let x = array::<L>(&frame.slots[input as usize..input as usize + L]);
+        let mut parts = [0.0; PARTS];
+        for start in (0..L).step_by(PARTS) {
+            for (p, part) in parts.iter_mut().enumerate().take(L - start) {
+                *part = accumulated::<CARE>(*part, a[start + p], x[start + p]);
+            }
+        }
+        add_parts(&mut frame.sums[at + 1 + j], parts);
+    }
+}

@@ -1,0 +1,255 @@
+//! A plan: one path of a function, laid out for batches of one kind. What all rows share is
+//! computed once, the rest in blocks of rows.
+
+use std::collections::HashSet;
+
+use super::fuse::Class;
+use super::graph::{Graph, Id, Kind, Question, Trace};
+use super::section::{Scalar, Section, Task};
+use super::simd::Level;
+use super::uses;
+
+/// Rows in a block.
+pub const LANES: usize = 64;
+
+/// Which kind of batch a plan is for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Batch {
+    /// Of each input, whether all rows share it.
+    pub shared: Vec<bool>,
+    /// Of each input, whether its gradient is wanted.
+    pub wanted: Vec<bool>,
+    /// Whether the captured values' gradients are wanted.
+    pub parameters: bool,
+}
+
+impl Batch {
+    /// Whether a reverse sweep is needed.
+    #[must_use]
+    pub fn gradient(&self) -> bool {
+        self.parameters || self.wanted.contains(&true)
+    }
+}
+
+/// Where a result is after the forward parts.
+#[derive(Clone, Copy, Debug)]
+pub enum Output {
+    /// In the rows' section, at this offset; its adjoint starts at the second one.
+    Rows(u32, Option<u32>),
+    /// In the shared section.
+    Shared(u32, Option<u32>),
+}
+
+/// A path, laid out.
+#[derive(Debug)]
+pub struct Plan {
+    pub shared: Section<1>,
+    pub rows: Section<LANES>,
+    pub outputs: Vec<Output>,
+    /// What the shared section is given: its node's kind and where its value goes.
+    pub given: Vec<(Kind, u32)>,
+    /// Inputs that each row has its own number of, and where they go.
+    pub loads: Vec<(u32, u32)>,
+    /// Values of the shared section and the rows' slots that hold them in every lane.
+    pub splats: Vec<(u32, u32)>,
+    /// Where the rows' shared numbers come from.
+    pub scalars: Vec<Result<u32, f64>>,
+    /// Where the sums over rows go as adjoints of the shared section.
+    pub sums: Vec<Option<u32>>,
+    /// Inputs and the offsets of their adjoints, in the rows' section and in the shared one.
+    pub row_gradients: Vec<(u32, u32)>,
+    pub shared_gradients: Vec<(Kind, u32)>,
+}
+
+impl Plan {
+    /// Lays out the path `trace` for such batches.
+    #[must_use]
+    pub fn new(graph: &Graph, trace: &Trace, batch: &Batch, level: Level) -> Plan {
+        let reached = reached(graph, trace);
+        let varies = varying(graph, batch);
+        let flows = flowing(graph, batch);
+        let class_of = |own: bool| -> Vec<Class> {
+            let each = graph.nodes().iter().enumerate().map(|(id, node)| {
+                let member = matches!(node.kind, Kind::Apply(_) | Kind::Detach);
+                match (reached[id], varies[id] == own, member) {
+                    (false, ..) => Class::Outside,
+                    (true, true, true) => Class::Member,
+                    (true, true, false) => Class::Given,
+                    (true, false, _) if own => Class::Shared,
+                    (true, false, _) => Class::Outside,
+                }
+            });
+            each.collect()
+        };
+        let members = |class: &[Class]| -> Vec<Id> {
+            (0..class.len() as Id).filter(|&id| class[id as usize] == Class::Member).collect()
+        };
+        let guards = |own: bool| -> Vec<(Question, bool)> {
+            let varies = |question: &Question| question.operands.iter().any(|&id| varies[id as usize]);
+            let all = trace.guards.iter().map(|&(question, holds, _)| (question, holds));
+            all.filter(|(question, _)| varies(question) == own).collect()
+        };
+        let outputs_of = |own: bool| unique(trace.outputs.iter().copied().filter(|&id| varies[id as usize] == own));
+
+        let class = class_of(true);
+        let row_outputs = outputs_of(true);
+        let seeded: &[Id] = if batch.gradient() { &row_outputs } else { &[] };
+        let rows = Section::<LANES>::new(
+            &Task {
+                graph,
+                members: &members(&class),
+                class: &class,
+                guards: &guards(true),
+                kept: &row_outputs,
+                seeded,
+                wanted: &given_flows(&class, &flows),
+            },
+            level,
+        );
+
+        let class = class_of(false);
+        let shared_outputs = outputs_of(false);
+        let scalars = rows.scalars.iter().filter_map(|scalar| match *scalar {
+            Scalar::Node(id) => Some(id),
+            Scalar::Number(_) => None,
+        });
+        let splats = rows.splats.iter().map(|&(id, _)| id);
+        let kept = unique(scalars.chain(splats).chain(shared_outputs.iter().copied()));
+        let sums = rows.sums.iter().copied().flatten();
+        let mut seeded = Vec::new();
+        if batch.gradient() {
+            seeded = unique(sums.chain(shared_outputs.iter().copied()));
+        }
+        let shared = Section::<1>::new(
+            &Task {
+                graph,
+                members: &members(&class),
+                class: &class,
+                guards: &guards(false),
+                kept: &kept,
+                seeded: &seeded,
+                wanted: &given_flows(&class, &flows),
+            },
+            level,
+        );
+        Plan::joined(graph, trace, &varies, rows, shared, &row_outputs, &kept, &seeded)
+    }
+
+    /// Joins the two sections by offsets.
+    #[expect(clippy::too_many_arguments, reason = "the parts of a plan as `new` has them")]
+    fn joined(
+        graph: &Graph,
+        trace: &Trace,
+        varies: &[bool],
+        rows: Section<LANES>,
+        shared: Section<1>,
+        row_outputs: &[Id],
+        kept: &[Id],
+        seeded: &[Id],
+    ) -> Plan {
+        let place = |list: &[Id], id: Id| list.iter().position(|&other| other == id);
+        let index: std::collections::HashMap<Id, usize> =
+            kept.iter().enumerate().map(|(k, &id)| (id, k)).collect();
+        let seed_index: std::collections::HashMap<Id, usize> =
+            seeded.iter().enumerate().map(|(k, &id)| (id, k)).collect();
+        let value = |id: Id| shared.kept[index[&id]];
+        let seed = |id: Id| seed_index.get(&id).map(|&k| shared.seeds[k]);
+        let outputs = trace.outputs.iter().map(|&id| {
+            if varies[id as usize] {
+                let k = place(row_outputs, id).unwrap_or_default();
+                Output::Rows(rows.kept[k], rows.seeds.get(k).copied())
+            } else {
+                Output::Shared(value(id), seed(id))
+            }
+        });
+        let kind = |id: Id| graph.node(id).kind;
+        let input = |&(id, at): &(Id, u32)| match kind(id) {
+            Kind::Input(k) => Some((k, at)),
+            _ => None,
+        };
+        Plan {
+            outputs: outputs.collect(),
+            given: shared.given.iter().map(|&(id, at)| (kind(id), at)).collect(),
+            loads: rows.given.iter().filter_map(input).collect(),
+            splats: rows.splats.iter().map(|&(id, at)| (value(id), at)).collect(),
+            scalars: rows
+                .scalars
+                .iter()
+                .map(|scalar| match *scalar {
+                    Scalar::Node(id) => Ok(value(id)),
+                    Scalar::Number(x) => Err(x),
+                })
+                .collect(),
+            sums: rows.sums.iter().map(|sum| sum.and_then(seed)).collect(),
+            row_gradients: rows.adjoints.iter().filter_map(input).collect(),
+            shared_gradients: shared.adjoints.iter().map(|&(id, at)| (kind(id), at)).collect(),
+            rows,
+            shared,
+        }
+    }
+
+    /// Number of nodes that are computed: once a batch, and once a row.
+    #[must_use]
+    pub fn nodes(&self) -> (usize, usize) {
+        (self.shared.nodes, self.rows.nodes)
+    }
+}
+
+/// Each once, in the order of appearance.
+fn unique(ids: impl Iterator<Item = Id>) -> Vec<Id> {
+    let mut seen = HashSet::new();
+    ids.filter(|&id| seen.insert(id)).collect()
+}
+
+/// The nodes that the results and guards depend on.
+pub fn reached(graph: &Graph, trace: &Trace) -> Vec<bool> {
+    let mut reached = vec![false; graph.nodes().len()];
+    let asked = trace.guards.iter().flat_map(|(question, ..)| question.operands);
+    for id in trace.outputs.iter().copied().chain(asked) {
+        reached[id as usize] = true;
+    }
+    for (id, node) in graph.nodes().iter().enumerate().rev() {
+        if reached[id] {
+            node.operands().for_each(|x| reached[x as usize] = true);
+        }
+    }
+    reached
+}
+
+/// The nodes whose values differ from row to row.
+fn varying(graph: &Graph, batch: &Batch) -> Vec<bool> {
+    let mut varies = Vec::with_capacity(graph.nodes().len());
+    for node in graph.nodes() {
+        varies.push(match node.kind {
+            Kind::Input(k) => !batch.shared[k as usize],
+            _ => node.operands().any(|x| varies[x as usize]),
+        });
+    }
+    varies
+}
+
+/// The nodes that depend on something whose gradient is wanted.
+fn flowing(graph: &Graph, batch: &Batch) -> Vec<bool> {
+    let mut flows: Vec<bool> = Vec::with_capacity(graph.nodes().len());
+    let mut zero = std::collections::HashMap::new();
+    for node in graph.nodes() {
+        flows.push(match node.kind {
+            Kind::Input(k) => batch.wanted[k as usize],
+            Kind::Parameter(_) => batch.parameters,
+            Kind::Constant(_) | Kind::Detach => false,
+            Kind::Apply(op) => {
+                let zero = zero.entry(op).or_insert_with(|| {
+                    uses::of(op).into_iter().map(uses::Uses::is_zero).collect::<Vec<_>>()
+                });
+                node.operands().zip(zero).any(|(x, &mut zero)| !zero && flows[x as usize])
+            }
+        });
+    }
+    flows
+}
+
+/// Of what is given to a section, whether its adjoint is wanted.
+fn given_flows(class: &[Class], flows: &[bool]) -> Vec<bool> {
+    let given = |class: &Class| matches!(class, Class::Given | Class::Shared);
+    class.iter().zip(flows).map(|(class, &flows)| given(class) && flows).collect()
+}

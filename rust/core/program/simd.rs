@@ -1,0 +1,356 @@
+//! The levels of SIMD: a copy of every kernel for each, chosen when a program is laid out.
+//!
+//! This is the core's one file with `unsafe` of its own making: kernels see slots through
+//! references that the layout keeps apart (the layout checks each instruction), and a copy
+//! made for a level must only run on a processor that has it.
+
+use super::kernels::{self, Frame, Names, Target};
+use super::recording::Test;
+use super::tables::FRESH;
+use crate::op::{Rule, rule};
+use crate::Op;
+
+/// A copy of a kernel.
+///
+/// # Safety
+/// The processor has the level that it was made for; the names are those of slots, sums and tables
+/// of the frame, and no slot that is written to is also read.
+pub type Kernel = unsafe fn(&mut Frame<'_>, &Names);
+
+/// One instruction.
+#[derive(Clone, Copy, Debug)]
+pub struct Instruction {
+    /// What it does.
+    pub kernel: Kernel,
+    /// What it names.
+    pub names: Names,
+}
+
+/// What a kernel is looked up by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// The value of a row of the table.
+    Forward(Op),
+    /// Its partial derivatives, times the adjoint: for which operands, one bit each.
+    Reverse(Op, u8),
+    /// A sum of terms.
+    Linear,
+    /// Its reverse.
+    LinearReverse,
+    /// A dense layer.
+    Layer,
+    /// Its reverse.
+    LayerReverse,
+    /// A guard.
+    Check(Test),
+    /// A sum over the lanes.
+    Reduce,
+}
+
+/// What the processor offers; every level gives the same numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// What every processor of the kind has: SSE2, or NEON.
+    Baseline,
+    /// AVX2 and fused multiply-add.
+    Avx2,
+    /// AVX-512 with its double-word instructions.
+    Avx512,
+}
+
+impl Level {
+    /// The levels that this processor has, the best one last.
+    #[must_use]
+    pub fn available() -> Vec<Level> {
+        #[allow(unused_mut, reason = "other processors have only one")]
+        let mut levels = vec![Level::Baseline];
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                levels.push(Level::Avx2);
+                if ["avx512f", "avx512dq", "avx512vl"].iter().all(|f| detected(f)) {
+                    levels.push(Level::Avx512);
+                }
+            }
+        }
+        levels
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Baseline if cfg!(target_arch = "aarch64") => "NEON",
+            Level::Baseline => "baseline",
+            Level::Avx2 => "AVX2",
+            Level::Avx512 => "AVX-512",
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn detected(feature: &str) -> bool {
+    match feature {
+        "avx512f" => is_x86_feature_detected!("avx512f"),
+        "avx512dq" => is_x86_feature_detected!("avx512dq"),
+        _ => is_x86_feature_detected!("avx512vl"),
+    }
+}
+
+impl Instruction {
+    /// Runs it.
+    #[inline(always)]
+    pub fn run(&self, frame: &mut Frame<'_>) {
+        // SAFETY: only sections make instructions: for a level that the processor has, and with
+        // slots of their own for whatever is written.
+        unsafe { (self.kernel)(frame, &self.names) }
+    }
+}
+
+/// The copy of a kernel for the widest registers up to `level`; one lane where `L` is 1. With
+/// care, a product with a factor that is exactly zero is zero in reverse kernels.
+///
+/// The processor must have the level.
+#[must_use]
+pub fn kernel<const L: usize>(level: Level, work: Work, care: bool) -> Kernel {
+    if let Work::Reverse(..) | Work::LinearReverse | Work::LayerReverse = work {
+        match level {
+            _ if care => careful::reverse::<L>(work),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 if L > 1 => avx512::reverse::<L>(work),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 | Level::Avx512 => avx2::reverse::<L>(work),
+            _ => baseline::reverse::<L>(work),
+        }
+    } else {
+        match level {
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 if L > 1 => avx512::forward::<L>(work),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 | Level::Avx512 if L > 1 => avx2::forward::<L>(work),
+            _ => baseline::forward::<L>(work),
+        }
+    }
+}
+
+/// The lanes at `offset`.
+///
+/// # Safety
+/// No view that is written to overlaps them while they are in use, and the frame outlives it.
+#[inline(always)]
+unsafe fn read<'a, const L: usize>(frame: &Frame<'_>, offset: u32) -> &'a [f64; L] {
+    let lanes = &frame.slots[offset as usize..offset as usize + L];
+    // SAFETY: there are L of them; the caller's word.
+    unsafe { &*lanes.as_ptr().cast() }
+}
+
+/// The lanes at `offset`, to write to.
+///
+/// # Safety
+/// No other view overlaps them while they are in use, and the frame outlives it.
+#[inline(always)]
+unsafe fn write<'a, const L: usize>(frame: &mut Frame<'_>, offset: u32) -> &'a mut [f64; L] {
+    let lanes = &mut frame.slots[offset as usize..offset as usize + L];
+    // SAFETY: as in `read`.
+    unsafe { &mut *lanes.as_mut_ptr().cast() }
+}
+
+/// The adjoint that `name` names.
+///
+/// # Safety
+/// As [`write`] says.
+#[inline(always)]
+unsafe fn target<'a, const L: usize>(frame: &mut Frame<'_>, name: u32) -> Target<'a, L> {
+    // SAFETY: the caller's word.
+    Target::new(unsafe { write(frame, name & !FRESH) }, name)
+}
+
+/// For each row of the table, a kernel by its number of operands.
+macro_rules! by_row {
+    ($r:ident, $c:ident; $($Op:ident($($x:ident),+) $name:ident $arity:tt $symbol:literal $latex:literal
+        { $value:expr } [$($partial:expr),+] $domain:expr, $summary:literal;)+) => {
+        fn row_forward<const L: usize>(op: Op) -> Kernel {
+            match op {
+                $(Op::$Op => by_row!(@forward $arity $Op),)+
+                _ => unreachable!("operations of any arity are taken apart"),
+            }
+        }
+
+        fn row_reverse<const L: usize>(op: Op, of: u8) -> Kernel {
+            match op {
+                $(Op::$Op => by_row!(@reverse $arity $Op of),)+
+                _ => unreachable!("operations of any arity are taken apart"),
+            }
+        }
+    };
+    (@forward 1 $Op:ident) => { forward1::<rule::$Op, L> };
+    (@forward 2 $Op:ident) => { forward2::<rule::$Op, L> };
+    (@forward 3 $Op:ident) => { forward3::<rule::$Op, L> };
+    (@reverse 1 $Op:ident $of:ident) => {{ let _ = $of; reverse1::<rule::$Op, L> }};
+    (@reverse 2 $Op:ident $of:ident) => {
+        match $of {
+            1 => reverse2::<rule::$Op, L, 1>,
+            2 => reverse2::<rule::$Op, L, 2>,
+            _ => reverse2_both::<rule::$Op, L>,
+        }
+    };
+    (@reverse 3 $Op:ident $of:ident) => {
+        match $of {
+            1 => reverse3::<rule::$Op, L, 1>,
+            2 => reverse3::<rule::$Op, L, 2>,
+            _ => reverse3::<rule::$Op, L, 4>,
+        }
+    };
+}
+
+/// A copy of all kernels: lanes a register tile of a layer takes, with care or not, features.
+macro_rules! level {
+    ($level:ident, $tile:literal, $care:literal, $Number:ty $(, $features:literal)?) => {
+        mod $level {
+            use super::*;
+
+            $(#[target_feature(enable = $features)])?
+            unsafe fn forward1<R: Rule<1>, const L: usize>(frame: &mut Frame<'_>, n: &Names) {
+                // SAFETY: the result's slot is no operand's.
+                unsafe { kernels::forward::<R, 1, L>(write(frame, n[0]), [read(frame, n[1])]) }
+            }
+
+            $(#[target_feature(enable = $features)])?
+            unsafe fn forward2<R: Rule<2>, const L: usize>(frame: &mut Frame<'_>, n: &Names) {
+                // SAFETY: as above.
+                unsafe {
+                    let operands = [read(frame, n[1]), read(frame, n[2])];
+                    kernels::forward::<R, 2, L>(write(frame, n[0]), operands);
+                }
+            }
+
+            $(#[target_feature(enable = $features)])?
+            unsafe fn forward3<R: Rule<3>, const L: usize>(frame: &mut Frame<'_>, n: &Names) {
+                // SAFETY: as above.
+                unsafe {
+                    let operands = [read(frame, n[1]), read(frame, n[2]), read(frame, n[3])];
+                    kernels::forward::<R, 3, L>(write(frame, n[0]), operands);
+                }
+            }
+
+            $(#[target_feature(enable = $features)])?
+            unsafe fn reverse1<R: Rule<1>, const L: usize>(frame: &mut Frame<'_>, n: &Names) {
+                // SAFETY: a target's slot is nobody else's.
+                unsafe {
+                    let [a, x, r] = [read(frame, n[1]), read(frame, n[2]), read(frame, n[3])];
+                    let targets = [target(frame, n[0])];
+                    kernels::reverse::<R, $Number, 1, L, $care, 1, 1>(targets, a, [x], r);
+                }
+            }
+
+            $(#[target_feature(enable = $features)])?
+            unsafe fn reverse2<R: Rule<2>, const L: usize, const OF: u8>(frame: &mut Frame<'_>, n: &Names) {
+                // SAFETY: as above.
+                unsafe {
+                    let [a, r] = [read(frame, n[2]), read(frame, n[5])];
+                    let operands = [read(frame, n[3]), read(frame, n[4])];
+                    let targets = [target(frame, n[0])];
+                    kernels::reverse::<R, $Number, 2, L, $care, OF, 1>(targets, a, operands, r);
+                }
+            }
+
+            $(#[target_feature(enable = $features)])?
+            unsafe fn reverse2_both<R: Rule<2>, const L: usize>(frame: &mut Frame<'_>, n: &Names) {
+                // SAFETY: as above; the two targets differ.
+                unsafe {
+                    let [a, r] = [read(frame, n[2]), read(frame, n[5])];
+                    let operands = [read(frame, n[3]), read(frame, n[4])];
+                    let targets = [target(frame, n[0]), target(frame, n[1])];
+                    kernels::reverse::<R, $Number, 2, L, $care, 3, 2>(targets, a, operands, r);
+                }
+            }
+
+            $(#[target_feature(enable = $features)])?
+            unsafe fn reverse3<R: Rule<3>, const L: usize, const OF: u8>(frame: &mut Frame<'_>, n: &Names) {
+                // SAFETY: as above.
+                unsafe {
+                    let [a, r] = [read(frame, n[1]), read(frame, n[5])];
+                    let operands = [read(frame, n[2]), read(frame, n[3]), read(frame, n[4])];
+                    let targets = [target(frame, n[0])];
+                    kernels::reverse::<R, $Number, 3, L, $care, OF, 1>(targets, a, operands, r);
+                }
+            }
+
+            $(#[target_feature(enable = $features)])?
+            unsafe fn linear<const L: usize>(frame: &mut Frame<'_>, n: &Names) {
+                kernels::linear::<L>(frame, n);
+            }
+
+            $(#[target_feature(enable = $features)])?
+            unsafe fn linear_reverse<const L: usize>(frame: &mut Frame<'_>, n: &Names) {
+                kernels::linear_reverse::<L, $care>(frame, n);
+            }
+
+            $(#[target_feature(enable = $features)])?
+            unsafe fn layer<const L: usize>(frame: &mut Frame<'_>, n: &Names) {
+                kernels::layer::<$tile, L>(frame, n);
+            }
+
+            $(#[target_feature(enable = $features)])?
+            unsafe fn layer_reverse<const L: usize>(frame: &mut Frame<'_>, n: &Names) {
+                kernels::layer_reverse::<$tile, L, $care>(frame, n);
+            }
+
+            $(#[target_feature(enable = $features)])?
+            unsafe fn less<const L: usize>(frame: &mut Frame<'_>, n: &Names) {
+                kernels::check::<L>(frame, n, Test::Less);
+            }
+
+            $(#[target_feature(enable = $features)])?
+            unsafe fn less_equal<const L: usize>(frame: &mut Frame<'_>, n: &Names) {
+                kernels::check::<L>(frame, n, Test::LessEqual);
+            }
+
+            $(#[target_feature(enable = $features)])?
+            unsafe fn equal<const L: usize>(frame: &mut Frame<'_>, n: &Names) {
+                kernels::check::<L>(frame, n, Test::Equal);
+            }
+
+            $(#[target_feature(enable = $features)])?
+            unsafe fn same<const L: usize>(frame: &mut Frame<'_>, n: &Names) {
+                kernels::check::<L>(frame, n, Test::Same);
+            }
+
+            $(#[target_feature(enable = $features)])?
+            unsafe fn reduce<const L: usize>(frame: &mut Frame<'_>, n: &Names) {
+                kernels::reduce::<L>(frame, n);
+            }
+
+            operations!(by_row);
+
+            #[allow(dead_code, reason = "values need no care")]
+            pub fn forward<const L: usize>(work: Work) -> Kernel {
+                match work {
+                    Work::Forward(op) => row_forward::<L>(op),
+                    Work::Layer => layer::<L>,
+                    Work::Check(Test::Less) => less::<L>,
+                    Work::Check(Test::LessEqual) => less_equal::<L>,
+                    Work::Check(Test::Equal) => equal::<L>,
+                    Work::Check(Test::Same) => same::<L>,
+                    Work::Reduce => reduce::<L>,
+                    _ => linear::<L>,
+                }
+            }
+
+            pub fn reverse<const L: usize>(work: Work) -> Kernel {
+                match work {
+                    Work::Reverse(op, of) => row_reverse::<L>(op, of),
+                    Work::LayerReverse => layer_reverse::<L>,
+                    _ => linear_reverse::<L>,
+                }
+            }
+        }
+    };
+}
+
+level!(baseline, 8, false, f64);
+level!(careful, 8, true, f64);
+#[cfg(target_arch = "x86_64")]
+level!(avx2, 8, false, f64, "avx2,fma");
+#[cfg(target_arch = "x86_64")]
+level!(avx512, 16, false, f64, "avx2,fma,avx512f,avx512dq,avx512vl");
