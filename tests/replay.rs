@@ -87,7 +87,8 @@ fn replay(
     let trace = graph.take(&recording(program, roles, outputs));
     let inputs: Vec<usize> = (0..roles.len()).filter(|&i| roles[i] != Role::Parameter).collect();
     let shared: Vec<bool> = inputs.iter().map(|&i| roles[i] == Role::Shared).collect();
-    let batch = Batch { wanted: vec![true; shared.len()], shared: shared.clone(), parameters: true };
+    let wanted = vec![true; shared.len()];
+    let batch = Batch { wanted, shared: shared.clone(), parameters: true, ..Batch::default() };
     let plan = Plan::new(&graph, &trace, &batch, level);
     let columns: Vec<Array2<f64>> = inputs
         .iter()
@@ -110,6 +111,7 @@ fn replay(
         gradients: gradients.iter_mut().map(|g| Some(g.view_mut())).collect(),
         parameters: vec![0.0; parameters.len()],
         totals: vec![0.0; outputs.len()],
+        routes: None,
     };
     let rows = Rows { rows, leaves: &views, parameters: &parameters, seeds: &seeds };
     let end = plan.replay(&rows, &mut results, &Memories::default(), &Caller { pool, stop: &|| false });

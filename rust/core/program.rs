@@ -3,6 +3,7 @@
 mod fuse;
 mod graph;
 mod kernels;
+mod paths;
 mod plan;
 mod recording;
 mod replay;
@@ -11,9 +12,11 @@ mod section;
 mod simd;
 mod slots;
 mod tables;
+mod text;
 mod uses;
 
-pub use plan::{Batch, LANES, Plan};
+pub use paths::{Paths, Strange, UNKNOWN};
+pub use plan::{Asking, Batch, LANES, Plan};
 pub use recording::{Action, Guard, Recording, Source, Step, Test};
 pub use replay::{Caller, End, Memories, Results, Rows};
 pub use simd::Level;

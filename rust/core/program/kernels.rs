@@ -23,6 +23,8 @@ pub struct Frame<'a> {
     pub sums: &'a mut [[f64; PARTS]],
     /// What instructions of many operands look up.
     pub tables: &'a Tables,
+    /// Answers to questions, a bit for every lane.
+    pub answers: &'a mut [u64],
     /// Whether a row left the path.
     pub left: bool,
 }
@@ -143,13 +145,25 @@ pub fn reverse<
 /// A guard: `[a, b, whether it holds]`.
 #[inline(always)]
 pub fn check<const L: usize>(frame: &mut Frame<'_>, n: &Names, test: Test) {
+    let all = if L == 64 { u64::MAX } else { (1 << L) - 1 };
+    frame.left |= answer::<L>(frame, n, test) != if n[2] != 0 { all } else { 0 };
+}
+
+/// A question: `[a, b, its number]`.
+#[inline(always)]
+pub fn ask<const L: usize>(frame: &mut Frame<'_>, n: &Names, test: Test) {
+    frame.answers[n[2] as usize] = answer::<L>(frame, n, test);
+}
+
+/// A bit for every lane for which the test holds.
+#[inline(always)]
+fn answer<const L: usize>(frame: &Frame<'_>, n: &Names, test: Test) -> u64 {
     let (a, b) = (frame.lanes::<L>(n[0]), frame.lanes::<L>(n[1]));
-    let holds = n[2] != 0;
-    let mut left = 0u64;
+    let mut answer = 0;
     for i in 0..L {
-        left |= u64::from(test.holds(a[i], b[i]) != holds);
+        answer |= u64::from(test.holds(a[i], b[i])) << i;
     }
-    frame.left |= left != 0;
+    answer
 }
 
 /// Adds the lanes to a sum over rows: `[sum, slot]`.

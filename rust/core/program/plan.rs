@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use super::fuse::Class;
 use super::graph::{Graph, Id, Kind, Question, Trace};
-use super::section::{Scalar, Section, Task};
+use super::section::{Role, Scalar, Section, Task};
 use super::simd::Level;
 use super::uses;
 
@@ -21,6 +21,20 @@ pub struct Batch {
     pub wanted: Vec<bool>,
     /// Whether the captured values' gradients are wanted.
     pub parameters: bool,
+    /// What the questions of the path are asked for.
+    pub asking: Asking,
+}
+
+/// What a plan does with questions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Asking {
+    /// It checks that every row is on the path.
+    #[default]
+    Guards,
+    /// Nothing: the rows are known to be on the path.
+    Nothing,
+    /// It tells the answers, from which the path is found.
+    Answers,
 }
 
 impl Batch {
@@ -59,13 +73,15 @@ pub struct Plan {
     /// Inputs and the offsets of their adjoints, in the rows' section and in the shared one.
     pub row_gradients: Vec<(u32, u32)>,
     pub shared_gradients: Vec<(Kind, u32)>,
+    /// Number of questions whose answers are told.
+    pub questions: usize,
 }
 
 impl Plan {
     /// Lays out the path `trace` for such batches.
     #[must_use]
     pub fn new(graph: &Graph, trace: &Trace, batch: &Batch, level: Level) -> Plan {
-        let reached = reached(graph, trace);
+        let reached = reached(graph, trace, batch.asking);
         let varies = varying(graph, batch);
         let flows = flowing(graph, batch);
         let class_of = |own: bool| -> Vec<Class> {
@@ -84,10 +100,16 @@ impl Plan {
         let members = |class: &[Class]| -> Vec<Id> {
             (0..class.len() as Id).filter(|&id| class[id as usize] == Class::Member).collect()
         };
-        let guards = |own: bool| -> Vec<(Question, bool)> {
+        let guards = |own: bool| -> Vec<(Question, Role)> {
             let varies = |question: &Question| question.operands.iter().any(|&id| varies[id as usize]);
-            let all = trace.guards.iter().map(|&(question, holds, _)| (question, holds));
-            all.filter(|(question, _)| varies(question) == own).collect()
+            let each = trace.guards.iter().zip(0..).filter_map(|(&(question, holds, _), at)| {
+                match batch.asking {
+                    Asking::Guards => Some((question, Role::Guard(holds))),
+                    Asking::Answers => Some((question, Role::Ask(at))),
+                    Asking::Nothing => None,
+                }
+            });
+            each.filter(|(question, _)| varies(question) == own).collect()
         };
         let outputs_of = |own: bool| unique(trace.outputs.iter().copied().filter(|&id| varies[id as usize] == own));
 
@@ -132,7 +154,10 @@ impl Plan {
             },
             level,
         );
-        Plan::joined(graph, trace, &varies, rows, shared, &row_outputs, &kept, &seeded)
+        let mut plan =
+            Plan::joined(graph, trace, &varies, rows, shared, &row_outputs, &kept, &seeded);
+        plan.questions = if batch.asking == Asking::Answers { trace.guards.len() } else { 0 };
+        plan
     }
 
     /// Joins the two sections by offsets.
@@ -183,9 +208,18 @@ impl Plan {
             sums: rows.sums.iter().map(|sum| sum.and_then(seed)).collect(),
             row_gradients: rows.adjoints.iter().filter_map(input).collect(),
             shared_gradients: shared.adjoints.iter().map(|&(id, at)| (kind(id), at)).collect(),
+            questions: 0,
             rows,
             shared,
         }
+    }
+
+    /// Number of instructions, and bytes of slots that a block of rows takes.
+    #[must_use]
+    pub fn size(&self) -> (usize, usize) {
+        let (rows, shared) = (&self.rows, &self.shared);
+        let count = rows.forward.len() + rows.reverse.len() + shared.forward.len() + shared.reverse.len();
+        (count, 8 * rows.size)
     }
 
     /// Number of nodes that are computed: once a batch, and once a row.
@@ -202,9 +236,10 @@ fn unique(ids: impl Iterator<Item = Id>) -> Vec<Id> {
 }
 
 /// The nodes that the results and guards depend on.
-pub fn reached(graph: &Graph, trace: &Trace) -> Vec<bool> {
+pub fn reached(graph: &Graph, trace: &Trace, asking: Asking) -> Vec<bool> {
     let mut reached = vec![false; graph.nodes().len()];
-    let asked = trace.guards.iter().flat_map(|(question, ..)| question.operands);
+    let guards = if asking == Asking::Nothing { &[][..] } else { &trace.guards };
+    let asked = guards.iter().flat_map(|(question, ..)| question.operands);
     for id in trace.outputs.iter().copied().chain(asked) {
         reached[id as usize] = true;
     }

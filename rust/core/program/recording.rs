@@ -63,6 +63,9 @@ pub enum Test {
 }
 
 impl Test {
+    /// Every test, in the order of the enum.
+    pub const ALL: [Test; 4] = [Test::Less, Test::LessEqual, Test::Equal, Test::Same];
+
     /// The answer for two numbers.
     #[inline(always)]
     #[must_use]
@@ -113,6 +116,18 @@ impl Recording {
         self.operands.extend(operands);
         self.steps.push(Step { action, operands: start..self.operands.len() as u32 });
         Source::Step(self.steps.len() as u32 - 1)
+    }
+
+    /// How many captured values it needs.
+    #[must_use]
+    pub fn parameters(&self) -> usize {
+        let guards = self.guards.iter().flat_map(|guard| &guard.operands);
+        let all = self.operands.iter().chain(&self.outputs).chain(guards);
+        let count = all.map(|source| match source {
+            Source::Parameter(k) => *k as usize + 1,
+            _ => 0,
+        });
+        count.max().unwrap_or(0)
     }
 
     /// The operands of a step.

@@ -11,6 +11,7 @@ use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
 use super::graph::Kind;
 use super::kernels::{Frame, PARTS};
+use super::paths::Paths;
 use super::plan::{LANES, Output, Plan};
 use super::section::Section;
 use super::simd::Instruction;
@@ -40,6 +41,8 @@ pub struct Results<'a> {
     pub parameters: Vec<f64>,
     /// Sums of the results over the rows.
     pub totals: Vec<f64>,
+    /// The path of every row, where the plan tells answers.
+    pub routes: Option<(&'a Paths, &'a mut [u32])>,
 }
 
 /// Whoever waits for a replay.
@@ -67,6 +70,7 @@ struct Memory {
     slots: Vec<f64>,
     sums: Vec<[f64; PARTS]>,
     scalars: Vec<f64>,
+    answers: Vec<u64>,
 }
 
 impl Memory {
@@ -125,6 +129,8 @@ impl Plan {
         let columns: Vec<(usize, usize)> = columns(rows.leaves).collect();
         let mut shared = memories.take();
         let start = shared.fit(self.shared.size, 0);
+        shared.answers.clear();
+        shared.answers.resize(self.questions, 0);
         if !self.share(rows, &columns, &mut shared, start) {
             memories.give_back(shared);
             return End::Left;
@@ -134,7 +140,17 @@ impl Plan {
         let value = |at: u32| shared.slots[start + at as usize];
         scalars.extend(self.scalars.iter().map(|source| source.map_or_else(|x| x, value)));
         let splats: Vec<(f64, u32)> = self.splats.iter().map(|&(from, to)| (value(from), to)).collect();
-        let job = Job { plan: self, rows, columns: &columns, scalars: &scalars, splats: &splats };
+        // What is the same for all rows is answered for all lanes.
+        let answers: Vec<u64> =
+            shared.answers.iter().map(|&yes| if yes == 0 { 0 } else { u64::MAX }).collect();
+        let job = Job {
+            plan: self,
+            rows,
+            columns: &columns,
+            scalars: &scalars,
+            splats: &splats,
+            answers: &answers,
+        };
         let end = job.all(results, memories, caller);
         if end == End::Done {
             self.fill_shared_outputs(rows, results, &shared.slots[start..]);
@@ -163,7 +179,8 @@ impl Plan {
                 _ => unreachable!("operations are computed, not given"),
             };
         }
-        let mut frame = self.shared.frame(&mut memory.slots[start..], &[], &mut memory.sums);
+        let Memory { slots, sums, answers, .. } = memory;
+        let mut frame = self.shared.frame(&mut slots[start..], &[], sums, answers);
         run(&self.shared.forward, &mut frame);
         !frame.left
     }
@@ -205,7 +222,7 @@ impl Plan {
                 }
             }
             let reverse = if care { self.shared.careful() } else { &self.shared.reverse };
-            run(reverse, &mut self.shared.frame(slots, &[], &mut memory.sums));
+            run(reverse, &mut self.shared.frame(slots, &[], &mut memory.sums, &mut []));
             let adjoint = |at: u32| memory.slots[start + at as usize];
             if !care && self.shared_gradients.iter().any(|&(_, at)| adjoint(at).is_nan()) {
                 // The values that the first sweep used are there no more.
@@ -235,8 +252,9 @@ impl<const L: usize> Section<L> {
         slots: &'a mut [f64],
         scalars: &'a [f64],
         sums: &'a mut [[f64; PARTS]],
+        answers: &'a mut [u64],
     ) -> Frame<'a> {
-        Frame { slots, scalars, sums, tables: &self.tables, left: false }
+        Frame { slots, scalars, sums, tables: &self.tables, answers, left: false }
     }
 }
 
@@ -247,6 +265,7 @@ struct Job<'a, 'b> {
     columns: &'a [(usize, usize)],
     scalars: &'a [f64],
     splats: &'a [(f64, u32)],
+    answers: &'a [u64],
 }
 
 /// A chunk's share of the results.
@@ -256,6 +275,7 @@ struct Chunk<'r> {
     values: Option<ArrayViewMut2<'r, f64>>,
     gradients: Vec<Option<ArrayViewMut2<'r, f64>>>,
     sums: &'r mut [f64],
+    routes: Option<(&'r Paths, &'r mut [u32])>,
 }
 
 impl Job<'_, '_> {
@@ -268,6 +288,7 @@ impl Job<'_, '_> {
     fn all(&self, results: &mut Results<'_>, memories: &Memories, caller: &Caller<'_>) -> End {
         let (rows, width) = (self.rows.rows, self.sums());
         let varies = !self.plan.rows.kept.is_empty() || !self.plan.rows.forward.is_empty();
+        let varies = varies || results.routes.is_some();
         let blocks = if varies { (rows / (LANES * 128)).clamp(1, 16) } else { 1 };
         let size = blocks * LANES;
         let chunks = if varies { rows.div_ceil(size) } else { 0 };
@@ -286,6 +307,7 @@ impl Job<'_, '_> {
             .collect();
         let mut next = 0;
         let mut each_sums = sums.chunks_exact_mut(width.max(1));
+        let mut routes = results.routes.as_mut().map(|(paths, r)| (*paths, r.chunks_mut(size)));
         let feed = Mutex::new(move || {
             if next >= chunks {
                 return None;
@@ -298,12 +320,15 @@ impl Job<'_, '_> {
                 values: values.as_mut().and_then(Iterator::next),
                 gradients: gradients.iter_mut().map(|g| g.as_mut().and_then(Iterator::next)).collect(),
                 sums: each_sums.next().unwrap_or_default(),
+                routes: routes.as_mut().and_then(|(paths, each)| Some((*paths, each.next()?))),
             })
         });
         let (left, stopped) = (AtomicBool::new(false), AtomicBool::new(false));
         let work = |stop: &dyn Fn() -> bool| {
             let mut memory = memories.take();
             let start = memory.fit(self.plan.rows.size, self.plan.sums.len());
+            memory.answers.clear();
+            memory.answers.extend(self.answers);
             for &(value, at) in self.splats {
                 memory.slots[start + at as usize..][..LANES].fill(value);
             }
@@ -349,9 +374,9 @@ impl Job<'_, '_> {
             chunk.sums.fill(0.0);
             let mut poisoned = false;
             for row in (0..chunk.rows).step_by(LANES) {
-                let Memory { slots, sums, .. } = memory;
-                let slots = &mut slots[start..];
-                let Some(ordinary) = self.block(chunk, row, slots, sums, care) else { return false };
+                let Some(ordinary) = self.block(chunk, row, memory, start, care) else {
+                    return false;
+                };
                 poisoned |= !ordinary;
             }
             let totals = self.plan.outputs.len();
@@ -370,17 +395,21 @@ impl Job<'_, '_> {
         &self,
         chunk: &mut Chunk<'_>,
         row: usize,
-        slots: &mut [f64],
-        sums: &mut [[f64; PARTS]],
+        memory: &mut Memory,
+        start: usize,
         care: bool,
     ) -> Option<bool> {
         let plan = self.plan;
         let count = LANES.min(chunk.rows - row);
-        self.load(chunk.start + row, count, slots);
-        let mut frame = plan.rows.frame(slots, self.scalars, sums);
+        let Memory { slots, sums, answers, .. } = memory;
+        self.load(chunk.start + row, count, &mut slots[start..]);
+        let mut frame = plan.rows.frame(&mut slots[start..], self.scalars, sums, answers);
         run(&plan.rows.forward, &mut frame);
         if frame.left {
             return None;
+        }
+        if let Some((paths, routes)) = &mut chunk.routes {
+            paths.route(frame.answers, &mut routes[row..row + count]);
         }
         for (k, output) in plan.outputs.iter().enumerate() {
             let Output::Rows(at, _) = *output else { continue };

@@ -23,13 +23,22 @@ pub struct Task<'a> {
     pub members: &'a [Id],
     /// What every node is to the section.
     pub class: &'a [Class],
-    pub guards: &'a [(Question, bool)],
+    pub guards: &'a [(Question, Role)],
     /// Values that are read after the forward part; none of them shared.
     pub kept: &'a [Id],
     /// Nodes that are given an adjoint before the reverse part; none of them shared.
     pub seeded: &'a [Id],
     /// Of every node that is given, whether its adjoint is wanted.
     pub wanted: &'a [bool],
+}
+
+/// What a question is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// To stay on the path: the answer must be this.
+    Guard(bool),
+    /// To find the path: the answer goes to this place.
+    Ask(u32),
 }
 
 /// A number that all rows share.
@@ -414,11 +423,14 @@ impl<'a, const L: usize> Layout<'a, L> {
             // What only the guards or nobody reads goes when they have been checked.
         }
         self.items = items;
-        for (question, holds) in self.task.guards {
+        for (question, role) in self.task.guards {
             let [a, b] = question.operands.map(|id| self.lanes(id));
-            let names = [a, b, u32::from(*holds), 0, 0, 0];
-            let kernel = kernel::<L>(self.level, Work::Check(question.test), false);
-            self.out.forward.push(Instruction { kernel, names });
+            let (work, own) = match *role {
+                Role::Guard(holds) => (Work::Check(question.test), u32::from(holds)),
+                Role::Ask(at) => (Work::Ask(question.test), at),
+            };
+            let kernel = kernel::<L>(self.level, work, false);
+            self.out.forward.push(Instruction { kernel, names: [a, b, own, 0, 0, 0] });
         }
         self.out.kept = self.task.kept.iter().map(|&id| self.lanes(id)).collect();
         let asked = self.task.guards.iter().flat_map(|(question, _)| question.operands);

@@ -43,6 +43,8 @@ pub enum Work {
     LayerReverse,
     /// A guard.
     Check(Test),
+    /// A question.
+    Ask(Test),
     /// A sum over the lanes.
     Reduce,
 }
@@ -297,23 +299,13 @@ macro_rules! level {
             }
 
             $(#[target_feature(enable = $features)])?
-            unsafe fn less<const L: usize>(frame: &mut Frame<'_>, n: &Names) {
-                kernels::check::<L>(frame, n, Test::Less);
+            unsafe fn check<const L: usize, const TEST: u8>(frame: &mut Frame<'_>, n: &Names) {
+                kernels::check::<L>(frame, n, Test::ALL[TEST as usize]);
             }
 
             $(#[target_feature(enable = $features)])?
-            unsafe fn less_equal<const L: usize>(frame: &mut Frame<'_>, n: &Names) {
-                kernels::check::<L>(frame, n, Test::LessEqual);
-            }
-
-            $(#[target_feature(enable = $features)])?
-            unsafe fn equal<const L: usize>(frame: &mut Frame<'_>, n: &Names) {
-                kernels::check::<L>(frame, n, Test::Equal);
-            }
-
-            $(#[target_feature(enable = $features)])?
-            unsafe fn same<const L: usize>(frame: &mut Frame<'_>, n: &Names) {
-                kernels::check::<L>(frame, n, Test::Same);
+            unsafe fn ask<const L: usize, const TEST: u8>(frame: &mut Frame<'_>, n: &Names) {
+                kernels::ask::<L>(frame, n, Test::ALL[TEST as usize]);
             }
 
             $(#[target_feature(enable = $features)])?
@@ -328,10 +320,14 @@ macro_rules! level {
                 match work {
                     Work::Forward(op) => row_forward::<L>(op),
                     Work::Layer => layer::<L>,
-                    Work::Check(Test::Less) => less::<L>,
-                    Work::Check(Test::LessEqual) => less_equal::<L>,
-                    Work::Check(Test::Equal) => equal::<L>,
-                    Work::Check(Test::Same) => same::<L>,
+                    Work::Check(Test::Less) => check::<L, 0>,
+                    Work::Check(Test::LessEqual) => check::<L, 1>,
+                    Work::Check(Test::Equal) => check::<L, 2>,
+                    Work::Check(Test::Same) => check::<L, 3>,
+                    Work::Ask(Test::Less) => ask::<L, 0>,
+                    Work::Ask(Test::LessEqual) => ask::<L, 1>,
+                    Work::Ask(Test::Equal) => ask::<L, 2>,
+                    Work::Ask(Test::Same) => ask::<L, 3>,
                     Work::Reduce => reduce::<L>,
                     _ => linear::<L>,
                 }
