@@ -2,7 +2,8 @@
 //!
 //! The crate knows nothing of Python. Its modules, from the ground up:
 //!
-//! - [`op`]: the one table of operations; [`number`]: what its formulas are computed with,
+//! - [`op`]: the one table of operations; [`number`]: what its formulas are computed with;
+//!   [`elementary`]: functions that round alike one by one and in lanes,
 //! - [`kernel`]: the reverse sweep over nodes,
 //! - [`tape`]: recording and garbage collection,
 //! - [`program`]: recordings replayed over rows.
@@ -10,6 +11,7 @@
 
 #[macro_use]
 pub mod op; // first: the others expand its table
+pub mod elementary;
 pub mod error;
 pub mod kernel;
 pub mod number;
@@ -18,6 +20,6 @@ mod special;
 pub mod tape;
 
 pub use error::Error;
-pub use number::{Dual, Number};
+pub use number::{Dual, Lane, Number};
 pub use op::{Op, Rule, rule};
 pub use tape::{Operand, Tape};

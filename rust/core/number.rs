@@ -1,7 +1,8 @@
-//! What a partial derivative may be computed with: plain numbers and tangents.
+//! What a partial derivative may be computed with: plain numbers, alone or in lanes, and tangents.
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
+use crate::elementary::Lanes;
 use crate::kernel::contribution;
 use crate::op::{Rule, rule};
 
@@ -25,6 +26,15 @@ macro_rules! trait_and_impls {
             fn $name(self $(, $rest: f64)*) -> f64 { rule::$Op::value([self $(, $rest)*]) })+
         }
 
+        impl Number for Lane {
+            #[inline(always)]
+            fn constant(value: f64) -> Lane { Lane(value) }
+            $(#[inline(always)]
+            fn $name(self $(, $rest: Lane)*) -> Lane {
+                Lane(rule::$Op::compute::<Lanes>([self.0 $(, $rest.0)*]))
+            })+
+        }
+
         impl Number for Dual {
             fn constant(value: f64) -> Dual { Dual { value, tangent: 0.0 } }
             $(fn $name(self $(, $rest: Dual)*) -> Dual { chain::<$arity, rule::$Op>([self $(, $rest)*]) })+
@@ -32,6 +42,13 @@ macro_rules! trait_and_impls {
     };
 }
 operations!(trait_and_impls);
+
+/// A plain number in a loop over lanes, which is to stay free of calls: outside the range of a
+/// formula it is a nan, be it the sentinel itself or what arithmetic made of it, and whoever runs
+/// the loop computes that lane again with `f64`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(transparent)]
+pub struct Lane(pub f64);
 
 /// A value with its tangent: one pass forwards gives the derivative in one direction.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -52,11 +69,13 @@ fn chain<const A: usize, R: Rule<A>>(x: [Dual; A]) -> Dual {
 }
 
 macro_rules! operators {
-    ($($Trait:ident $method:ident $($y:ident)?),+) => {
-        $(impl $Trait for Dual {
-            type Output = Dual;
-            fn $method(self $(, $y: Dual)?) -> Dual { Number::$method(self $(, $y)?) }
+    ($Type:ident $($Trait:ident $method:ident $($y:ident)?),+) => {
+        $(impl $Trait for $Type {
+            type Output = $Type;
+            #[inline(always)]
+            fn $method(self $(, $y: $Type)?) -> $Type { Number::$method(self $(, $y)?) }
         })+
     };
 }
-operators!(Add add y, Sub sub y, Mul mul y, Div div y, Neg neg);
+operators!(Lane Add add y, Sub sub y, Mul mul y, Div div y, Neg neg);
+operators!(Dual Add add y, Sub sub y, Mul mul y, Div div y, Neg neg);

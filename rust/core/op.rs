@@ -11,6 +11,7 @@
 ///
 /// In a row `x`, `y`, `z` are the operands, `r` is the row's value and `c` makes a constant.
 /// The value is an expression of `f64`, a partial derivative one of `Number`, the domain a `bool`.
+/// In a value, `B` is what is done [`Beyond`](crate::elementary::Beyond) the range of a formula.
 #[macro_export]
 #[rustfmt::skip]
 macro_rules! operations { ($with:path) => { $with! { r, c;
@@ -24,12 +25,12 @@ macro_rules! operations { ($with:path) => { $with! { r, c;
     Neg(x) neg 1 "neg" "-$x" { -x } [c(-1.0)] true, "Negative of the operand";
     Abs(x) abs 1 "abs" r"\left|$x\right|" { x.abs() } [x.sign()] true, "Absolute value; the derivative at 0 is 0";
     Sign(x) sign 1 "sign" r"\operatorname{sign}($x)" { if x > 0.0 { 1.0 } else if x < 0.0 { -1.0 } else { x } } [c(0.0)] true, "Sign: -1, 0 or 1; the derivative is 0";
-    Exp(x) exp 1 "exp" "e^{$x}" { x.exp() } [r] true, "Exponential function";
-    Expm1(x) expm1 1 "expm1" "e^{$x} - 1" { x.exp_m1() } [x.exp()] true, "exp(x) - 1, accurate near 0";
-    Log(x) log 1 "log" r"\ln($x)" { x.ln() } [c(1.0) / x] x > 0.0, "Natural logarithm";
-    Log1p(x) log1p 1 "log1p" r"\ln(1 + $x)" { x.ln_1p() } [c(1.0) / (c(1.0) + x)] x > -1.0, "log(1 + x), accurate near 0";
-    Log2(x) log2 1 "log2" r"\log_2($x)" { x.log2() } [c(std::f64::consts::LOG2_E) / x] x > 0.0, "Logarithm to base 2";
-    Log10(x) log10 1 "log10" r"\log_{10}($x)" { x.log10() } [c(std::f64::consts::LOG10_E) / x] x > 0.0, "Logarithm to base 10";
+    Exp(x) exp 1 "exp" "e^{$x}" { elementary::exp(x) } [r] true, "Exponential function";
+    Expm1(x) expm1 1 "expm1" "e^{$x} - 1" { elementary::expm1(x) } [x.exp()] true, "exp(x) - 1, accurate near 0";
+    Log(x) log 1 "log" r"\ln($x)" { elementary::log(x) } [c(1.0) / x] x > 0.0, "Natural logarithm";
+    Log1p(x) log1p 1 "log1p" r"\ln(1 + $x)" { elementary::log1p(x) } [c(1.0) / (c(1.0) + x)] x > -1.0, "log(1 + x), accurate near 0";
+    Log2(x) log2 1 "log2" r"\log_2($x)" { elementary::log2(x) } [c(std::f64::consts::LOG2_E) / x] x > 0.0, "Logarithm to base 2";
+    Log10(x) log10 1 "log10" r"\log_{10}($x)" { elementary::log10(x) } [c(std::f64::consts::LOG10_E) / x] x > 0.0, "Logarithm to base 10";
     Sqrt(x) sqrt 1 "sqrt" r"\sqrt{$x}" { x.sqrt() } [c(0.5) / r] x >= 0.0, "Square root; the derivative at 0 is inf";
     Cbrt(x) cbrt 1 "cbrt" r"\sqrt[3]{$x}" { x.cbrt() } [c(1.0) / (c(3.0) * (r * r))] true, "Cube root; the derivative at 0 is inf";
     Sin(x) sin 1 "sin" r"\sin($x)" { x.sin() } [x.cos()] x.is_finite(), "Sine of an angle in radians";
@@ -53,13 +54,13 @@ macro_rules! operations { ($with:path) => { $with! { r, c;
     Lgamma(x) lgamma 1 "lgamma" r"\ln\left|\Gamma($x)\right|" { pxfm::f_lgamma(x) } [x.digamma()] x > 0.0 || x.fract() != 0.0, "Logarithm of the absolute value of the gamma function";
     Digamma(x) digamma 1 "digamma" r"\psi($x)" { pxfm::f_digamma(x) } [c(1.0).polygamma(x)] x > 0.0 || x.fract() != 0.0, "Derivative of lgamma";
     Polygamma(n, x) polygamma 2 "polygamma" "\\psi^{($n)}($x)" { polygamma(n, x) } [c(0.0), (n + c(1.0)).polygamma(x)] n >= 1.0 && n.fract() == 0.0 && x > 0.0, "n-th derivative of digamma at x > 0; n is a whole number and counts as constant";
-    Sigmoid(x) sigmoid 1 "sigmoid" r"\sigma($x)" { sigmoid(x) } [r * (c(1.0) - r)] true, "Logistic function, 1 / (1 + exp(-x))";
-    Softplus(x) softplus 1 "softplus" r"\ln(1 + e^{$x})" { x.max(0.0) + (-x.abs()).exp().ln_1p() } [x.sigmoid()] true, "log(1 + exp(x)), without overflow";
+    Sigmoid(x) sigmoid 1 "sigmoid" r"\sigma($x)" { elementary::sigmoid(x) } [r * (c(1.0) - r)] true, "Logistic function, 1 / (1 + exp(-x))";
+    Softplus(x) softplus 1 "softplus" r"\ln(1 + e^{$x})" { elementary::softplus(x) } [x.sigmoid()] true, "log(1 + exp(x)), without overflow";
     Relu(x) relu 1 "relu" r"\operatorname{relu}($x)" { if x > 0.0 || x.is_nan() { x } else { 0.0 } } [x.greater(c(0.0))] true, "max(x, 0); the derivative at 0 is 0";
     LeakyRelu(x, slope) leaky_relu 2 "leaky_relu" r"\operatorname{leaky}_{$slope}($x)" { if x > 0.0 { x } else { slope * x } } [x.greater(c(0.0)).r#where(c(1.0), slope), x.greater(c(0.0)).r#where(c(0.0), x)] true, "x where x > 0, else slope * x; the derivative at 0 is the slope";
-    Elu(x, alpha) elu 2 "elu" r"\operatorname{elu}_{$alpha}($x)" { if x > 0.0 { x } else { alpha * x.exp_m1() } } [x.greater(c(0.0)).r#where(c(1.0), alpha * x.exp()), x.greater(c(0.0)).r#where(c(0.0), x.expm1())] true, "x where x > 0, else alpha * (exp(x) - 1); the derivative at 0 is alpha";
-    Gelu(x) gelu 1 "gelu" r"\operatorname{gelu}($x)" { x * rule::NormCdf::value([x]) } [x.norm_cdf() + x * (c(FRAC_1_SQRT_2PI) * (c(-0.5) * x * x).exp())] true, "Gaussian error linear unit, x * norm_cdf(x)";
-    Silu(x) silu 1 "silu" r"$x \cdot \sigma($x)" { x * sigmoid(x) } [x.sigmoid() * (c(1.0) + x * (c(1.0) - x.sigmoid()))] true, "Sigmoid linear unit, x * sigmoid(x)";
+    Elu(x, alpha) elu 2 "elu" r"\operatorname{elu}_{$alpha}($x)" { if x > 0.0 { x } else { alpha * elementary::expm1(x) } } [x.greater(c(0.0)).r#where(c(1.0), alpha * x.exp()), x.greater(c(0.0)).r#where(c(0.0), x.expm1())] true, "x where x > 0, else alpha * (exp(x) - 1); the derivative at 0 is alpha";
+    Gelu(x) gelu 1 "gelu" r"\operatorname{gelu}($x)" { x * rule::NormCdf::compute::<B>([x]) } [x.norm_cdf() + x * (c(FRAC_1_SQRT_2PI) * (c(-0.5) * x * x).exp())] true, "Gaussian error linear unit, x * norm_cdf(x)";
+    Silu(x) silu 1 "silu" r"$x \cdot \sigma($x)" { x * elementary::sigmoid(x) } [x.sigmoid() * (c(1.0) + x * (c(1.0) - x.sigmoid()))] true, "Sigmoid linear unit, x * sigmoid(x)";
     Maximum(x, y) maximum 2 "max" r"\max($x, $y)" { if x >= y || x.is_nan() { x } else { y } } [c(0.5) * (x.greater(y) + x.greater_equal(y)), c(0.5) * (y.greater(x) + y.greater_equal(x))] true, "Larger operand; at ties each derivative is one half";
     Minimum(x, y) minimum 2 "min" r"\min($x, $y)" { if x <= y || x.is_nan() { x } else { y } } [c(0.5) * (y.greater(x) + y.greater_equal(x)), c(0.5) * (x.greater(y) + x.greater_equal(y))] true, "Smaller operand; at ties each derivative is one half";
     Greater(x, y) greater 2 ">" "[$x > $y]" { f64::from(u8::from(x > y)) } [c(0.0), c(0.0)] true, "1 where x > y, else 0; the derivative is 0";
@@ -70,7 +71,8 @@ macro_rules! operations { ($with:path) => { $with! { r, c;
         [x.greater_equal(low) * high.greater_equal(x), low.greater(x) * high.greater_equal(low), x.greater(high) + low.greater(high) * high.greater_equal(x)] low <= high, "x limited to [low, high]; the derivative is 1 on the closed interval";
 }}}
 
-use crate::special::{FRAC_1_SQRT_2PI, polygamma, power, sigmoid};
+use crate::elementary::{self, Beyond, Exact};
+use crate::special::{FRAC_1_SQRT_2PI, polygamma, power};
 use crate::{Dual, Number};
 
 /// `where` is a word of Rust's own.
@@ -81,12 +83,34 @@ const fn plain(name: &str) -> &str {
     }
 }
 
+/// Whether a row's value says what to do beyond the range of a formula, that is, whether it names
+/// the parameter `B` of [`Rule::compute`].
+const fn names_beyond(value: &str) -> bool {
+    let (text, mut i) = (value.as_bytes(), 0);
+    while i + 3 <= text.len() {
+        if text[i] == b'<' && text[i + 1] == b'B' && text[i + 2] == b'>' {
+            return true;
+        }
+        i += 1;
+    }
+    false
+}
+
 /// One row of the table with `A` operands, known at compile time: hot loops expand it.
 pub trait Rule<const A: usize> {
     /// The row's place in the table.
     const OP: Op;
+    /// Whether [`compute`](Rule::compute) in [`Lanes`](crate::elementary::Lanes) may leave the
+    /// sentinel.
+    const BEYOND: bool;
+    /// The value at the operands `x`; `B` is done where no formula covers them.
+    fn compute<B: Beyond>(x: [f64; A]) -> f64;
     /// The value at the operands `x`.
-    fn value(x: [f64; A]) -> f64;
+    #[inline(always)]
+    #[must_use]
+    fn value(x: [f64; A]) -> f64 {
+        Self::compute::<Exact>(x)
+    }
     /// The partial derivatives at the operands `x`, where the value is `r`.
     fn partials<N: Number>(x: [N; A], r: N) -> [N; A];
     /// Whether the operation is defined at the operands `x`.
@@ -119,8 +143,9 @@ macro_rules! define {
         $(#[allow(unused_variables)]
         impl Rule<$arity> for rule::$Op {
             const OP: Op = Op::$Op;
+            const BEYOND: bool = names_beyond(stringify!($value));
             #[inline(always)]
-            fn value([$($x),+]: [f64; $arity]) -> f64 { $value }
+            fn compute<B: Beyond>([$($x),+]: [f64; $arity]) -> f64 { $value }
             #[inline(always)]
             fn partials<N: Number>([$($x),+]: [N; $arity], $r: N) -> [N; $arity] {
                 let $c = <N as Number>::constant;

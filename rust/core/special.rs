@@ -15,13 +15,6 @@ pub fn power(x: f64, y: f64) -> f64 {
     }
 }
 
-/// `1 / (1 + exp(-x))`, without overflow on either side.
-#[inline]
-pub fn sigmoid(x: f64) -> f64 {
-    let e = (-x.abs()).exp();
-    if x >= 0.0 { 1.0 / (1.0 + e) } else { e / (1.0 + e) }
-}
-
 /// `ψ⁽ⁿ⁾(x) = (-1)ⁿ⁺¹ n! ζ(n+1, x)` (DLMF 5.15.1); nan outside `n = 1, 2, …` and `x > 0`, except
 /// the trigamma function, which is defined on the negative axis as well.
 pub fn polygamma(n: f64, x: f64) -> f64 {

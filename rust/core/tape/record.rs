@@ -3,6 +3,7 @@
 use super::recall::Recorded;
 use super::{Operand, Tape};
 use crate::Error;
+use crate::elementary::{exp, log};
 use crate::kernel::{Index, NOBODY, Node, RUN, Run, SINK, Step, Tag};
 use crate::op::{Op, Rule};
 
@@ -258,14 +259,21 @@ pub(super) fn activate(activation: Option<Op>, sum: f64) -> (f64, f64) {
     op.value_and_slope(sum)
 }
 
-/// `log(sum(exp(x)))` and its partial derivatives, the softmax.
+/// `log(sum(exp(x)))` and its partial derivatives, the softmax. A program takes these very steps,
+/// each from the first operand to the last:
+///
+/// 1. `top`, from -inf, becomes `x[i]` where `x[i] > top`; `shift` is `top`, or 0 where that is not
+///    finite,
+/// 2. `e[i] = exp(x[i] - shift)`; `sum`, from 0, grows by `e[i]`,
+/// 3. the value is `shift + log(sum)`, the partial derivatives are `e[i] / sum`.
 pub(super) fn logsumexp(x: &[Operand]) -> (f64, Vec<f64>) {
-    let top = x.iter().fold(f64::NEG_INFINITY, |top, x| top.max(x.value));
+    let larger = |top, x: &Operand| if x.value > top { x.value } else { top };
+    let top = x.iter().fold(f64::NEG_INFINITY, larger);
     let shift = if top.is_finite() { top } else { 0.0 };
-    let mut exps: Vec<f64> = x.iter().map(|x| (x.value - shift).exp()).collect();
-    let sum: f64 = exps.iter().sum();
+    let mut exps: Vec<f64> = x.iter().map(|x| exp(x.value - shift)).collect();
+    let sum = exps.iter().fold(0.0, |sum, e| sum + e);
     for e in &mut exps {
         *e /= sum;
     }
-    (shift + sum.ln(), exps)
+    (shift + log(sum), exps)
 }
