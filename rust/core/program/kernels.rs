@@ -6,7 +6,8 @@
 
 use super::recording::Test;
 use super::tables::{FRESH, Layer, NOWHERE, Place, Tables, Term};
-use crate::number::Number;
+use crate::elementary::{Lanes, is_sentinel};
+use crate::number::{Lane, Number};
 use crate::op::Rule;
 
 /// Number of partial sums that a sum over rows is kept in, whatever the SIMD width: so the result
@@ -94,6 +95,17 @@ pub trait Plain: Number {
     fn number(self) -> f64;
 }
 
+impl Plain for Lane {
+    #[inline(always)]
+    fn of(x: f64) -> Lane {
+        Lane(x)
+    }
+    #[inline(always)]
+    fn number(self) -> f64 {
+        self.0
+    }
+}
+
 impl Plain for f64 {
     #[inline(always)]
     fn of(x: f64) -> f64 {
@@ -108,8 +120,26 @@ impl Plain for f64 {
 /// The values of a row of the table.
 #[inline(always)]
 pub fn forward<R: Rule<A>, const A: usize, const L: usize>(r: &mut [f64; L], x: [&[f64; L]; A]) {
+    if L == 1 {
+        r[0] = R::value(x.map(|x| x[0]));
+        return;
+    }
     for i in 0..L {
-        r[i] = R::value(x.map(|x| x[i]));
+        r[i] = R::compute::<Lanes>(x.map(|x| x[i]));
+    }
+    if R::BEYOND && r.iter().fold(false, |any, &r| any | is_sentinel(r)) {
+        go_beyond::<R, A, L>(r, x);
+    }
+}
+
+/// Computes the lanes again that are outside the range of a formula.
+#[cold]
+#[inline(never)]
+fn go_beyond<R: Rule<A>, const A: usize, const L: usize>(r: &mut [f64; L], x: [&[f64; L]; A]) {
+    for i in 0..L {
+        if is_sentinel(r[i]) {
+            r[i] = R::value(x.map(|x| x[i]));
+        }
     }
 }
 

@@ -75,6 +75,8 @@ pub struct Plan {
     pub shared_gradients: Vec<(Kind, u32)>,
     /// Number of questions whose answers are told.
     pub questions: usize,
+    /// Whether a sweep of rows needed care.
+    pub poisoned: std::sync::atomic::AtomicBool,
 }
 
 impl Plan {
@@ -209,6 +211,7 @@ impl Plan {
             row_gradients: rows.adjoints.iter().filter_map(input).collect(),
             shared_gradients: shared.adjoints.iter().map(|&(id, at)| (kind(id), at)).collect(),
             questions: 0,
+            poisoned: false.into(),
             rows,
             shared,
         }

@@ -7,7 +7,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ndarray::{ArrayView2, ArrayViewMut2, Axis};
+use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis, s};
 
 use super::graph::Kind;
 use super::kernels::{Frame, PARTS};
@@ -369,7 +369,9 @@ impl Job<'_, '_> {
 
     /// A chunk of blocks; whether all its rows are on the path.
     fn chunk(&self, chunk: &mut Chunk<'_>, memory: &mut Memory, start: usize) -> bool {
-        for care in [false, true] {
+        // Where exact zeros met infinities once, they will again: care is taken from the start.
+        let care = self.plan.poisoned.load(Ordering::Relaxed);
+        for care in [care, true] {
             memory.sums.fill([0.0; PARTS]);
             chunk.sums.fill(0.0);
             let mut poisoned = false;
@@ -386,6 +388,7 @@ impl Job<'_, '_> {
             if care || !(poisoned || chunk.sums[totals..].iter().any(|sum| sum.is_nan())) {
                 break;
             }
+            self.plan.poisoned.store(true, Ordering::Relaxed);
         }
         true
     }
@@ -452,12 +455,8 @@ impl Job<'_, '_> {
             let (leaf, column) = self.columns[input as usize];
             let lanes = &mut slots[at as usize..][..LANES];
             let column = self.rows.leaves[leaf].column(column);
-            if let Some(column) = column.as_slice() {
-                lanes[..count].copy_from_slice(&column[row..row + count]);
-            } else {
-                let rows = column.iter().skip(row);
-                lanes[..count].iter_mut().zip(rows).for_each(|(lane, x)| *lane = *x);
-            }
+            let column = column.slice(s![row..row + count]);
+            ArrayViewMut1::from(&mut lanes[..count]).assign(&column);
             let last = lanes[count - 1];
             lanes[count..].fill(last);
         }
@@ -465,12 +464,8 @@ impl Job<'_, '_> {
 }
 
 fn store(to: &mut ArrayViewMut2<'_, f64>, row: usize, column: usize, lanes: &[f64]) {
-    let mut column = to.column_mut(column);
-    if let Some(column) = column.as_slice_mut() {
-        column[row..row + lanes.len()].copy_from_slice(lanes);
-    } else {
-        column.iter_mut().skip(row).zip(lanes).for_each(|(to, x)| *to = *x);
-    }
+    let rows = row..row + lanes.len();
+    to.slice_mut(s![rows, column]).assign(&ArrayView1::from(lanes));
 }
 
 /// The sum of the parts.

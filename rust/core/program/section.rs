@@ -55,6 +55,7 @@ pub enum Scalar {
 pub struct Section<const L: usize> {
     pub forward: Vec<Instruction>,
     pub reverse: Vec<Instruction>,
+    level: Level,
     works: Vec<Work>,
     careful: OnceLock<Vec<Instruction>>,
     pub tables: Tables,
@@ -87,13 +88,9 @@ impl<const L: usize> Section<L> {
     pub fn careful(&self) -> &[Instruction] {
         self.careful.get_or_init(|| {
             let each = self.reverse.iter().zip(&self.works);
-            each.map(|(&Instruction { names, .. }, &work)| {
-                let kernel = if work == Work::Reduce {
-                    kernel::<L>(Level::Baseline, work, false)
-                } else {
-                    kernel::<L>(Level::Baseline, work, true)
-                };
-                Instruction { kernel, names }
+            each.map(|(&Instruction { names, .. }, &work)| Instruction {
+                kernel: kernel::<L>(self.level, work, true),
+                names,
             })
             .collect()
         })
@@ -142,6 +139,7 @@ impl<'a, const L: usize> Layout<'a, L> {
             out: Section {
                 forward: Vec::new(),
                 reverse: Vec::new(),
+                level,
                 works: Vec::new(),
                 careful: OnceLock::new(),
                 tables: Tables::default(),

@@ -9,6 +9,7 @@ use super::recording::Test;
 use super::tables::FRESH;
 use crate::op::{Rule, rule};
 use crate::Op;
+use crate::number::Lane;
 
 /// A copy of a kernel.
 ///
@@ -109,29 +110,34 @@ impl Instruction {
     }
 }
 
-/// The copy of a kernel for the widest registers up to `level`; one lane where `L` is 1. With
-/// care, a product with a factor that is exactly zero is zero in reverse kernels.
+/// The copy of a kernel for `level`; one lane needs no wide registers. With care, a product with a
+/// factor that is exactly zero is zero in reverse kernels.
 ///
 /// The processor must have the level.
 #[must_use]
 pub fn kernel<const L: usize>(level: Level, work: Work, care: bool) -> Kernel {
-    if let Work::Reverse(..) | Work::LinearReverse | Work::LayerReverse = work {
-        match level {
-            _ if care => careful::reverse::<L>(work),
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx512 if L > 1 => avx512::reverse::<L>(work),
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx2 | Level::Avx512 => avx2::reverse::<L>(work),
-            _ => baseline::reverse::<L>(work),
-        }
-    } else {
-        match level {
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx512 if L > 1 => avx512::forward::<L>(work),
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx2 | Level::Avx512 if L > 1 => avx2::forward::<L>(work),
-            _ => baseline::forward::<L>(work),
-        }
+    let reverse = matches!(work, Work::Reverse(..) | Work::LinearReverse | Work::LayerReverse);
+    // One lane wants fused multiply-add in its adjoints, and nothing else.
+    let level = match level {
+        Level::Avx512 if L == 1 => Level::Avx2,
+        level => level,
+    };
+    match (level, reverse, care) {
+        #[cfg(target_arch = "x86_64")]
+        (Level::Avx512, true, false) => avx512::reverse::<L>(work),
+        #[cfg(target_arch = "x86_64")]
+        (Level::Avx512, true, true) => avx512_careful::reverse::<L>(work),
+        #[cfg(target_arch = "x86_64")]
+        (Level::Avx512, false, _) => avx512::forward::<L>(work),
+        #[cfg(target_arch = "x86_64")]
+        (Level::Avx2, true, false) => avx2::reverse::<L>(work),
+        #[cfg(target_arch = "x86_64")]
+        (Level::Avx2, true, true) => avx2_careful::reverse::<L>(work),
+        #[cfg(target_arch = "x86_64")]
+        (Level::Avx2, false, _) if L > 1 => avx2::forward::<L>(work),
+        (_, true, false) => baseline::reverse::<L>(work),
+        (_, true, true) => baseline_careful::reverse::<L>(work),
+        (_, false, _) => baseline::forward::<L>(work),
     }
 }
 
@@ -315,7 +321,7 @@ macro_rules! level {
 
             operations!(by_row);
 
-            #[allow(dead_code, reason = "values need no care")]
+            #[allow(dead_code, reason = "values need no care, and NEON is all that its processors have")]
             pub fn forward<const L: usize>(work: Work) -> Kernel {
                 match work {
                     Work::Forward(op) => row_forward::<L>(op),
@@ -344,9 +350,13 @@ macro_rules! level {
     };
 }
 
-level!(baseline, 8, false, f64);
-level!(careful, 8, true, f64);
+level!(baseline, 8, false, Lane);
+level!(baseline_careful, 8, true, f64);
 #[cfg(target_arch = "x86_64")]
-level!(avx2, 8, false, f64, "avx2,fma");
+level!(avx2, 8, false, Lane, "avx2,fma");
 #[cfg(target_arch = "x86_64")]
-level!(avx512, 16, false, f64, "avx2,fma,avx512f,avx512dq,avx512vl");
+level!(avx2_careful, 8, true, f64, "avx2,fma");
+#[cfg(target_arch = "x86_64")]
+level!(avx512, 16, false, Lane, "avx2,fma,avx512f,avx512dq,avx512vl");
+#[cfg(target_arch = "x86_64")]
+level!(avx512_careful, 16, true, f64, "avx2,fma,avx512f,avx512dq,avx512vl");
