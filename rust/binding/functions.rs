@@ -2,14 +2,15 @@
 
 use gradtape::kernel::Index;
 use gradtape::tape::Layer;
-use gradtape::{Error, Op, Operand, Tape, rule};
+use gradtape::{Error, Op, Operand, Rule, Tape, rule};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyFloat, PyList};
 
 use crate::convert::{not_a_number, raise};
-use crate::slots::{Given, Handle, Operands, given, make_room};
+use crate::slots::{Given, Handle, Operands, apply, given, make_room};
 use crate::state::{State, enter_idle};
+use crate::trace;
 use crate::value::plain;
 
 type Any<'py> = Bound<'py, PyAny>;
@@ -24,7 +25,8 @@ fn single<'py>(
     let constant = runs.iter().all(|run| run.constant());
     let out = Handle::leaf(py, 0.0)?;
     let mut state = enter_idle();
-    if constant || state.paused() {
+    let paused = state.paused();
+    if constant || (paused && !trace::recording()) {
         drop(state);
         let numbers: Vec<_> = runs.iter().map(|run| run.constants()).collect();
         let (_, data) = record(&mut Tape::new(), &numbers, out.slot()).map_err(raise)?;
@@ -34,8 +36,11 @@ fn single<'py>(
     make_room(&mut state, 1, runs.iter().map(|run| run.len()).sum())?;
     let operands: Vec<_> = runs.iter().map(|run| run.filled()).collect();
     let (at, data) = record(&mut state.tape, &operands, out.slot()).map_err(raise)?;
+    if paused {
+        trace::detach_node(&mut state.tape, out.slot(), at);
+    }
     drop(state);
-    out.place(at, data);
+    out.place(if paused { out.at() } else { at }, data);
     Ok(out.into_any())
 }
 
@@ -150,10 +155,27 @@ pub fn log_softmax<'py>(py: Python<'py>, xs: &Any<'py>) -> PyResult<Vec<Any<'py>
 /// `xs` less the largest of them, which counts as a constant: a softmax does not depend on it, and
 /// near 0 the sums lose no digits.
 fn shifted<'py>(xs: &Any<'py>) -> PyResult<Vec<Any<'py>>> {
-    let numbers = Operands::of(xs, "xs")?.constants();
-    let top = numbers.iter().fold(f64::NEG_INFINITY, |top, x| top.max(x.value()));
-    let top = PyFloat::new(xs.py(), if top.is_finite() { top } else { 0.0 });
-    xs.try_iter()?.map(|x| x?.sub(&top)).collect()
+    let xs = Operands::of(xs, "xs")?;
+    let top = if trace::recording() { top_recorded(&xs)? } else { top(&xs) };
+    xs.objects().iter().map(|x| x.sub(&top)).collect()
+}
+
+/// The largest operand's number; 0 where that is not finite.
+fn top<'py>(xs: &Operands<'py>) -> Any<'py> {
+    let larger = |top, x: &Operand| rule::Maximum::value([top, x.value()]);
+    let top = xs.constants().iter().fold(f64::NEG_INFINITY, larger);
+    PyFloat::new(xs.objects().py(), if top.is_finite() { top } else { 0.0 }).into_any()
+}
+
+/// The same in operations, since a replay has other numbers.
+fn top_recorded<'py>(xs: &Operands<'py>) -> PyResult<Any<'py>> {
+    let number = |x| PyFloat::new(xs.objects().py(), x).into_any();
+    let larger = |top: Any<'py>, x: Any<'py>| apply::<rule::Maximum, 2>([&top, &x]);
+    let top = xs.objects().iter().try_fold(number(f64::NEG_INFINITY), larger)?;
+    let zero = number(0.0);
+    let finite = apply::<rule::Equal, 2>([&top.sub(&top)?, &zero])?;
+    let top = apply::<rule::Where, 3>([&finite, &top, &zero])?;
+    if Handle::of(&top).is_some() { top.call_method0("detach") } else { Ok(top) }
 }
 
 /// `exp(xs[i]) / sum(exp(xs))` for each i, without overflow: probabilities.
@@ -173,7 +195,7 @@ fn shifted<'py>(xs: &Any<'py>) -> PyResult<Vec<Any<'py>>> {
 pub fn softmax<'py>(py: Python<'py>, xs: &Any<'py>) -> PyResult<Vec<Any<'py>>> {
     let shifted = shifted(xs)?;
     let exps: Vec<_> =
-        shifted.iter().map(|x| crate::slots::apply::<rule::Exp>(x)).collect::<PyResult<_>>()?;
+        shifted.iter().map(|x| apply::<rule::Exp, 1>([x])).collect::<PyResult<_>>()?;
     if exps.is_empty() {
         return Err(raise(Error::Empty));
     }
@@ -243,13 +265,16 @@ fn handles<'py>(values: &Any<'py>) -> PyResult<Vec<Handle<'py>>> {
 #[pyfunction]
 #[pyo3(text_signature = "(values, /)")]
 pub fn data(values: &Any<'_>) -> PyResult<Vec<f64>> {
-    Ok(handles(values)?.iter().map(Handle::data).collect())
+    let values = handles(values)?;
+    values.iter().for_each(trace::read);
+    Ok(values.iter().map(Handle::data).collect())
 }
 
 /// The grad of many values.
 #[pyfunction]
 #[pyo3(text_signature = "(values, /)")]
 pub fn grads(values: &Any<'_>) -> PyResult<Vec<f64>> {
+    trace::refuse_gradients("grads()")?;
     let values = handles(values)?;
     let state = enter_idle();
     Ok(values.iter().map(|value| state.tape.grad(value.slot())).collect())
@@ -282,6 +307,7 @@ pub fn assign(values: &Any<'_>, numbers: &Any<'_>) -> PyResult<()> {
             numbers.len()
         )));
     }
+    values.iter().try_for_each(trace::assignable)?;
     values.iter().zip(numbers).for_each(|(value, number)| value.set_data(number));
     Ok(())
 }
@@ -290,6 +316,7 @@ pub fn assign(values: &Any<'_>, numbers: &Any<'_>) -> PyResult<()> {
 #[pyfunction]
 #[pyo3(text_signature = "(values, /)")]
 pub fn zero_grad(values: &Any<'_>) -> PyResult<()> {
+    trace::refuse_gradients("zero_grad()")?;
     let values = handles(values)?;
     let mut state = enter_idle();
     for value in &values {

@@ -13,7 +13,7 @@ use crate::slots::{Handle, make_room};
 use crate::state::{State, enter_idle};
 
 /// The value at `at`: the living one, or a new one for a node or leaf whose value is gone.
-fn value_at(py: Python<'_>, at: Index) -> PyResult<Handle<'_>> {
+pub fn value_at(py: Python<'_>, at: Index) -> PyResult<Handle<'_>> {
     let slot = if at < 0 { !at as u32 } else { enter_idle().tape.owner(at) };
     if slot != 0
         && let Some(value) = Handle::in_slot(py, slot)
@@ -54,6 +54,7 @@ pub fn operands<'py>(py: Python<'py>, value: &Handle<'py>) -> PyResult<Vec<Handl
 /// so that a graph stays one graph.
 pub fn reduce<'py>(value: &Handle<'py>) -> PyResult<Bound<'py, PyAny>> {
     let py = value.any().py();
+    crate::trace::read(value);
     let mut ends = Vec::new();
     let nodes = PyList::empty(py);
     if value.at() >= 0 {
@@ -166,6 +167,7 @@ pub fn _restore<'py>(
         }
         drop(state);
         value.place(places[places.len() - 1], data);
+        crate::trace::placed(value.slot());
     }
     if let Some(label) = label {
         crate::value::set_label(&object, &label)?;

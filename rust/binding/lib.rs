@@ -4,8 +4,10 @@ mod convert;
 mod functions;
 mod graph;
 mod network;
+mod recording;
 mod slots;
 mod state;
+mod trace;
 mod value;
 
 use pyo3::prelude::*;
@@ -24,6 +26,8 @@ mod _core {
     use super::graph::_restore;
     #[pymodule_export]
     use super::network::{layer, network};
+    #[pymodule_export]
+    use super::recording::{_record, _recording};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

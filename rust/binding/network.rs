@@ -11,6 +11,7 @@ use crate::convert::raise;
 use crate::functions::activation_named;
 use crate::slots::{Handle, Operands, make_room};
 use crate::state::enter_idle;
+use crate::trace;
 
 type Any<'py> = Bound<'py, PyAny>;
 
@@ -127,19 +128,24 @@ pub fn network<'py>(
     let nodes = layers.iter().map(|layer| layer.outputs).sum::<usize>();
     let mut state = enter_idle();
     let paused = state.paused();
-    if !paused {
+    let away = paused && !trace::recording(); // on a tape that is thrown away
+    if !away {
         make_room(&mut state, nodes * rows.len(), terms * rows.len())?;
     }
-    let operands = |run: &Operands<'py>| if paused { run.constants() } else { run.filled() };
+    let operands = |run: &Operands<'py>| if away { run.constants() } else { run.filled() };
     let filled =
         layers.iter().map(|layer| (operands(&layer.parameters), layer.activation, layer.outputs));
     let filled: Vec<_> = filled.collect();
     let inputs: Vec<_> = rows.iter().map(operands).collect();
-    let results = if paused {
+    let results = if away {
         record(&mut Tape::new(), &filled, &inputs, &slots)?
     } else {
         record(&mut state.tape, &filled, &inputs, &slots)?
     };
+    if paused && !away {
+        let outs = slots.iter().zip(&results);
+        outs.for_each(|(&slot, &(at, _))| trace::detach_node(&mut state.tape, slot, at));
+    }
     drop(state);
     for (out, &(at, data)) in outs.iter().zip(&results) {
         out.place(if paused { out.at() } else { at }, data);

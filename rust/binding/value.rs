@@ -8,6 +8,7 @@ use crate::convert::not_a_number;
 use crate::graph;
 use crate::slots::{Given, Handle, given};
 use crate::state::{self, enter_idle};
+use crate::trace;
 
 type Any<'py> = Bound<'py, PyAny>;
 type Kwargs<'a, 'py> = Option<&'a Bound<'py, PyDict>>;
@@ -114,7 +115,9 @@ pub fn init(object: &Any<'_>, args: &Bound<'_, PyTuple>, kwargs: Kwargs<'_, '_>)
     if let Some(label) = label {
         set_label(object, &label)?;
     }
-    me(object)?.set_data(data);
+    let value = me(object)?;
+    trace::assignable(&value)?;
+    value.set_data(data);
     Ok(())
 }
 
@@ -132,20 +135,26 @@ pub fn repr<'py>(object: &Any<'py>) -> PyResult<Any<'py>> {
 }
 
 pub fn data<'py>(object: &Any<'py>) -> PyResult<Any<'py>> {
-    Ok(PyFloat::new(object.py(), me(object)?.data()).into_any())
+    let value = me(object)?;
+    trace::read(&value);
+    Ok(PyFloat::new(object.py(), value.data()).into_any())
 }
 
 pub fn set_data(object: &Any<'_>, to: &Any<'_>) -> PyResult<()> {
-    me(object)?.set_data(plain("data", to)?);
+    let (value, data) = (me(object)?, plain("data", to)?);
+    trace::assignable(&value)?;
+    value.set_data(data);
     Ok(())
 }
 
 pub fn grad<'py>(object: &Any<'py>) -> PyResult<Any<'py>> {
+    trace::refuse_gradients("grad")?;
     let grad = enter_idle().tape.grad(me(object)?.slot());
     Ok(PyFloat::new(object.py(), grad).into_any())
 }
 
 pub fn set_grad(object: &Any<'_>, to: &Any<'_>) -> PyResult<()> {
+    trace::refuse_gradients("grad")?;
     let grad = plain("grad", to)?;
     enter_idle().tape.set_grad(me(object)?.slot(), grad);
     Ok(())
@@ -200,6 +209,7 @@ pub fn backward<'py>(
     args: &Bound<'py, PyTuple>,
     kwargs: Kwargs<'_, 'py>,
 ) -> PyResult<Any<'py>> {
+    trace::refuse_gradients("backward()")?;
     let [seed] = named("backward", ["seed"], args, kwargs)?;
     let seed = seed.map_or(Ok(1.0), |seed| plain("seed", &seed))?;
     let value = me(object)?;
@@ -221,6 +231,7 @@ pub fn detach<'py>(
     let [] = named("detach", [], args, kwargs)?;
     let value = me(object)?;
     let leaf = Handle::leaf(object.py(), value.data())?;
+    trace::detached(leaf.slot(), &value);
     leaf.set_label(value.label().as_ref());
     Ok(leaf.into_any())
 }

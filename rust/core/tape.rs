@@ -8,6 +8,7 @@
 mod collect;
 mod recall;
 mod record;
+mod trace;
 
 pub use recall::Recorded;
 pub use record::Layer;
@@ -91,6 +92,8 @@ pub struct Tape {
     stale_limit: usize,
     /// How often in a row the tape was emptied far below its capacity.
     idle: u32,
+    /// How often the tape was frozen and not thawed.
+    frozen: u32,
 }
 
 impl Default for Tape {
@@ -121,6 +124,7 @@ impl Tape {
             recalled: Recalled::default(),
             stale_limit: 0,
             idle: 0,
+            frozen: 0,
         }
     }
 

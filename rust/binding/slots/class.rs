@@ -6,14 +6,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::null_mut;
 
 use gradtape::{operations, rule};
+use pyo3::basic::CompareOp;
 use pyo3::exceptions::PyAttributeError;
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 use pyo3::types::{PyModule, PyTuple};
 
 use super::life::{clear, dealloc, new, traverse};
-use super::{Arity, Object, binary, dispatch, unary};
-use crate::value;
+use super::{Arity, Handle, Object, binary, dispatch, unary};
+use crate::{trace, value};
 
 type Any<'py> = Bound<'py, PyAny>;
 
@@ -62,7 +63,25 @@ unsafe extern "C" fn power(
 }
 
 unsafe extern "C" fn truth(me: *mut PyObject) -> c_int {
-    c_int::from(unsafe { (*me.cast::<Object>()).data } != 0.0)
+    let answer = unsafe { (*me.cast::<Object>()).data } != 0.0;
+    if trace::running() {
+        unsafe { note(me, |x| trace::tested(x, answer)) };
+    }
+    c_int::from(answer)
+}
+
+/// Tells a recording what was asked of the value `me`.
+#[cold]
+#[inline(never)]
+unsafe fn note(me: *mut PyObject, hook: impl FnOnce(&Handle<'_>)) {
+    unsafe {
+        guarded((), |py| {
+            if let Some(value) = Handle::of(&Any::from_borrowed_ptr(py, me)) {
+                hook(&value);
+            }
+            Ok(())
+        });
+    }
 }
 
 unsafe extern "C" fn hash(me: *mut PyObject) -> ffi::Py_hash_t {
@@ -70,6 +89,28 @@ unsafe extern "C" fn hash(me: *mut PyObject) -> ffi::Py_hash_t {
 }
 
 unsafe extern "C" fn compare(a: *mut PyObject, b: *mut PyObject, op: c_int) -> *mut PyObject {
+    unsafe { if trace::running() { answer_noted(a, b, op) } else { answer(a, b, op) } }
+}
+
+/// The answer to a comparison, of which a recording is told.
+#[cold]
+#[inline(never)]
+unsafe fn answer_noted(a: *mut PyObject, b: *mut PyObject, op: c_int) -> *mut PyObject {
+    unsafe {
+        let answer = answer(a, b, op);
+        let yes = answer == ffi::Py_True();
+        if (yes || answer == ffi::Py_False())
+            && let Some(op) = CompareOp::from_raw(op)
+        {
+            note(a, |x| trace::compared(x, &Any::from_borrowed_ptr(x.any().py(), b), op, yes));
+        }
+        answer
+    }
+}
+
+/// The answer to a comparison.
+#[inline(always)]
+unsafe fn answer(a: *mut PyObject, b: *mut PyObject, op: c_int) -> *mut PyObject {
     use super::Kind;
     unsafe {
         let x = (*a.cast::<Object>()).data;

@@ -10,7 +10,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 
-use super::{Kind, Object, alloc, classify, value_type};
+use super::{Arity, Call, Kind, Object, alloc, classify, value_type};
 use crate::state::enter_idle;
 
 /// A live `Value`.
@@ -79,7 +79,9 @@ impl<'py> Handle<'py> {
     pub fn set_data(&self, data: f64) {
         let (at, before) = (self.at(), self.data());
         if at < 0 {
-            enter_idle().tape.assign(self.slot(), before);
+            let mut state = enter_idle();
+            state.tape.assign(self.slot(), before);
+            crate::trace::assigned(self.slot(), data, state.tape.len());
         }
         unsafe { (*self.object()).data = data };
     }
@@ -129,7 +131,7 @@ pub fn given(object: &Bound<'_, PyAny>) -> PyResult<Option<Given>> {
 
 /// A run of operands that has been looked at once; a tuple keeps them alive meanwhile.
 pub struct Operands<'py> {
-    _owner: Bound<'py, PyTuple>,
+    owner: Bound<'py, PyTuple>,
     items: Vec<(*mut Object, f64)>,
 }
 
@@ -162,11 +164,16 @@ impl<'py> Operands<'py> {
                 }
             });
         }
-        Ok(Operands { _owner: owner, items })
+        Ok(Operands { owner, items })
     }
 
     pub fn len(&self) -> usize {
         self.items.len()
+    }
+
+    /// The operands as Python has them.
+    pub fn objects(&self) -> &Bound<'py, PyTuple> {
+        &self.owner
     }
 
     /// Whether none of them is a value.
@@ -230,8 +237,12 @@ pub fn data_in(objects: &[*mut Object], slot: u32) -> f64 {
     }
 }
 
-/// A row of one operand, applied to any Python object.
-pub fn apply<'py, R: gradtape::Rule<1>>(x: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+/// A row of the table, applied to any Python objects.
+pub fn apply<'py, R, const A: usize>(x: [&Bound<'py, PyAny>; A]) -> PyResult<Bound<'py, PyAny>>
+where
+    Arity<R, A>: Call,
+{
+    let operands = x.map(Bound::as_ptr);
     // SAFETY: live and attached; null comes with an exception set.
-    unsafe { Bound::from_owned_ptr_or_err(x.py(), super::unary::<R>(x.as_ptr())) }
+    unsafe { Bound::from_owned_ptr_or_err(x[0].py(), Arity::<R, A>::call(&operands)) }
 }

@@ -120,6 +120,7 @@ pub unsafe extern "C" fn new(
             let slot = (*object).slot;
             ((*object).at, (*object).data) = (leaf(slot), 0.0);
             state.tape.set_grad(slot, 0.0);
+            crate::trace::born(slot, state.tape.len());
         }
         object.cast()
     }

@@ -21,6 +21,7 @@ use pyo3::ffi::{self, PyObject, PyTypeObject};
 use pyo3::prelude::*;
 
 use crate::state::{Entered, State, enter, enter_idle};
+use crate::trace;
 
 pub use class::{add_functions, make};
 pub use handle::{Given, Handle, Operands, apply, data_in, given};
@@ -222,11 +223,31 @@ unsafe fn result(
             return null_mut();
         }
         let slot = (*object).slot;
-        ((*object).at, (*object).data) =
-            if paused { (leaf(slot), value()) } else { record(&mut state.tape, slot) };
+        ((*object).at, (*object).data) = if paused {
+            without_grad(&mut state, slot, record, value)
+        } else {
+            record(&mut state.tape, slot)
+        };
         state.tape.set_grad(slot, 0.0);
         object.cast()
     }
+}
+
+/// A result under `no_grad`: a leaf, for which a recording notes how it was computed.
+#[cold]
+#[inline(never)]
+fn without_grad(
+    state: &mut State,
+    slot: u32,
+    record: impl FnOnce(&mut Tape, u32) -> (Index, f64),
+    value: impl FnOnce() -> f64,
+) -> (Index, f64) {
+    if !trace::recording() {
+        return (leaf(slot), value());
+    }
+    let (at, data) = record(&mut state.tape, slot);
+    trace::detach_node(&mut state.tape, slot, at);
+    (leaf(slot), data)
 }
 
 /// Waits for the tape, and makes room for a node. `None` with an exception set where there is none.

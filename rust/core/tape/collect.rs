@@ -31,7 +31,7 @@ impl Tape {
     /// serve the next value at once; else the tape keeps it until no node can name it.
     #[inline(always)]
     pub fn retire(&mut self, slot: u32, value: f64) -> bool {
-        if self.nodes.is_empty() {
+        if self.nodes.is_empty() && self.frozen == 0 {
             return true;
         }
         self.retired.push((slot, value));
@@ -62,7 +62,7 @@ impl Tape {
     /// slots that no node names are given out again, and the next recording compacts.
     #[inline(always)]
     fn watch_stale(&mut self) {
-        if self.retired.len() + self.assigned.len() > self.stale_limit {
+        if self.retired.len() + self.assigned.len() > self.stale_limit && self.frozen == 0 {
             let (_, leaves) = self.mark();
             self.free_retired(&leaves);
             // Of several assignments between two recordings, the first tells what was recorded.
@@ -87,7 +87,7 @@ impl Tape {
 
     /// No node is owned: the whole tape goes.
     #[inline(always)]
-    fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         let peak = self.nodes.len();
         self.nodes.clear();
         self.tags.clear();
@@ -129,7 +129,10 @@ impl Tape {
 
     /// Cuts the unowned nodes at the end of the tape, on which an owned one stands.
     #[inline(never)]
-    fn pop(&mut self) {
+    pub(super) fn pop(&mut self) {
+        if self.frozen > 0 {
+            return;
+        }
         while self.tags.last().is_some_and(|tag| tag.owner() == NOBODY) {
             self.tags.pop();
             if let Some(Node { at: [RUN, run], .. }) = self.nodes.pop() {
@@ -159,7 +162,7 @@ impl Tape {
         }
         let due =
             self.nodes.len() + nodes > self.limit || self.terms.at.len() + terms > self.terms_limit;
-        let moved = due && self.compact(most - nodes, most - terms)?;
+        let moved = due && self.frozen == 0 && self.compact(most - nodes, most - terms)?;
         if self.nodes.len() + nodes > most || self.terms.at.len() + terms > most {
             return Err(Error::TapeFull); // not due, so nothing has moved
         }
