@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
+use gradtape::Op;
 use gradtape::program::{
     Action, Batch, Caller, Graph, Level, Memories, Plan, Recording, Results, Rows, Source,
 };
-use gradtape::Op;
 use ndarray::Array2;
 
 /// A recording that is written like arithmetic.
@@ -147,8 +147,10 @@ fn time(name: &str, w: &Writer, rows: usize, leaves: &[Array2<f64>], own: bool, 
     let start = Instant::now();
     let mut graph = Graph::default();
     let trace = graph.take(&w.recording);
-    let shared: Vec<bool> =
-        leaves.iter().flat_map(|leaf| std::iter::repeat_n(leaf.nrows() == 1, leaf.ncols())).collect();
+    let shared: Vec<bool> = leaves
+        .iter()
+        .flat_map(|leaf| std::iter::repeat_n(leaf.nrows() == 1, leaf.ncols()))
+        .collect();
     let wants: Vec<bool> =
         leaves.iter().map(|leaf| own && (leaf.nrows() == 1 || leaf.ncols() == 1)).collect();
     let wanted = leaves.iter().zip(&wants).flat_map(|(l, &w)| std::iter::repeat_n(w, l.ncols()));
@@ -158,13 +160,18 @@ fn time(name: &str, w: &Writer, rows: usize, leaves: &[Array2<f64>], own: bool, 
     let parameters: Vec<f64> = (0..w.parameters).map(|i| f64::from(i % 7) * 0.1 - 0.3).collect();
     let views: Vec<_> = leaves.iter().map(|leaf| leaf.view()).collect();
     let mut values = Array2::zeros((rows, 1));
-    let mut gradients: Vec<Array2<f64>> = leaves.iter().map(|leaf| Array2::zeros(leaf.dim())).collect();
+    let mut gradients: Vec<Array2<f64>> =
+        leaves.iter().map(|leaf| Array2::zeros(leaf.dim())).collect();
     let memories = Memories::default();
     let mut best = f64::INFINITY;
     for _ in 0..rounds {
         let mut results = Results {
             values: own.then(|| values.view_mut()),
-            gradients: gradients.iter_mut().zip(&wants).map(|(g, &w)| w.then(|| g.view_mut())).collect(),
+            gradients: gradients
+                .iter_mut()
+                .zip(&wants)
+                .map(|(g, &w)| w.then(|| g.view_mut()))
+                .collect(),
             parameters: vec![0.0; parameters.len()],
             totals: vec![0.0],
             routes: None,
@@ -187,7 +194,9 @@ fn main() {
     let numbers = |rows: usize, columns: usize, low: f64, high: f64| {
         let mut seed = 42u64;
         Array2::from_shape_fn((rows, columns), |_| {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            seed = seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             low + (high - low) * (seed >> 11) as f64 / (1u64 << 53) as f64
         })
     };

@@ -3,10 +3,10 @@
 
 mod program;
 
+use gradtape::Op;
 use gradtape::program::{
     Action, Batch, Caller, End, Graph, Level, Memories, Plan, Recording, Results, Rows, Source,
 };
-use gradtape::Op;
 use ndarray::{Array2, ArrayView2};
 use program::{Program, Term, program};
 use proptest::prelude::*;
@@ -114,7 +114,8 @@ fn replay(
         routes: None,
     };
     let rows = Rows { rows, leaves: &views, parameters: &parameters, seeds: &seeds };
-    let end = plan.replay(&rows, &mut results, &Memories::default(), &Caller { pool, stop: &|| false });
+    let end =
+        plan.replay(&rows, &mut results, &Memories::default(), &Caller { pool, stop: &|| false });
     assert_eq!(end, End::Done);
     let Results { parameters, totals, .. } = results;
     Replayed { values, gradients, parameters, totals }
@@ -125,7 +126,9 @@ fn same(a: f64, b: f64) -> bool {
 }
 
 fn close(got: f64, want: f64, scale: f64) -> bool {
-    (got - want).abs() <= 1e-11 * (1.0 + want.abs() + scale) || got.is_nan() && want.is_nan() || got == want
+    (got - want).abs() <= 1e-11 * (1.0 + want.abs() + scale)
+        || got.is_nan() && want.is_nan()
+        || got == want
 }
 
 proptest! {

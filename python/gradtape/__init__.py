@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING
 
 from gradtape import functions
 from gradtape._core import Value
+from gradtape.errors import GradtapeError
 from gradtape.functions import *  # noqa: F403  (the functions' own list of names)
 
 if TYPE_CHECKING:
     from gradtape import data, losses, nn, optim, training
+    from gradtape.compiling import compile, load
     from gradtape.nn import MLP, Layer, Neuron
     from gradtape.optim import SGD
     from gradtape.training import History, fit
@@ -32,6 +34,8 @@ _LATER = {
     "Layer": "nn",
     "Neuron": "nn",
     "SGD": "optim",
+    "compile": "compiling",
+    "load": "compiling",
     "History": "training",
     "fit": "training",
     "data": "",
@@ -44,12 +48,15 @@ _LATER = {
 __all__ = [
     "MLP",
     "SGD",
+    "GradtapeError",
     "History",
     "Layer",
     "Neuron",
     "Value",
+    "compile",
     "data",
     "fit",
+    "load",
     "losses",
     "nn",
     "optim",

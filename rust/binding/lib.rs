@@ -4,9 +4,11 @@ mod convert;
 mod functions;
 mod graph;
 mod network;
+mod paths;
 mod recording;
 mod slots;
 mod state;
+mod threads;
 mod trace;
 mod value;
 
@@ -26,6 +28,8 @@ mod _core {
     use super::graph::_restore;
     #[pymodule_export]
     use super::network::{layer, network};
+    #[pymodule_export]
+    use super::paths::Paths;
     #[pymodule_export]
     use super::recording::{_record, _recording};
 

@@ -1,14 +1,13 @@
 //! `Paths`: what is known of a compiled function, and its replay over NumPy arrays.
 
+mod call;
+mod replays;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use gradtape::program::{
-    Asking, Batch, Caller, End, Level, Memories, Paths as Core, Plan, Recording, Results, Rows,
-    UNKNOWN,
-};
-use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
+use gradtape::program::{Batch, Level, Memories, Paths as Core, Plan, Recording};
 use numpy::{PyArray1, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray1, PyReadwriteArray2};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -16,6 +15,7 @@ use pyo3::types::{PyDict, PyList};
 
 use crate::slots::Handle;
 use crate::{recording, threads, trace};
+use call::{Call, Filled};
 
 type Any<'py> = Bound<'py, PyAny>;
 
@@ -62,227 +62,6 @@ impl Known {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
-
-/// The arrays of one call.
-struct Call<'a> {
-    rows: usize,
-    leaves: Vec<ArrayView2<'a, f64>>,
-    seeds: Vec<f64>,
-    wants: Vec<bool>,
-    parameters: bool,
-    threads: usize,
-}
-
-impl Call<'_> {
-    /// The kind of batch that it is.
-    fn batch(&self, asking: Asking) -> Batch {
-        let each = |flag: &dyn Fn(usize) -> bool| -> Vec<bool> {
-            let leaves = self.leaves.iter().enumerate();
-            leaves.flat_map(|(k, leaf)| std::iter::repeat_n(flag(k), leaf.ncols())).collect()
-        };
-        let shared = each(&|k| self.leaves[k].nrows() == 1);
-        if asking == Asking::Answers {
-            return Batch { wanted: vec![false; shared.len()], shared, parameters: false, asking };
-        }
-        Batch { wanted: each(&|k| self.wants[k]), shared, parameters: self.parameters, asking }
-    }
-}
-
-/// Results of a replay in whole arrays.
-#[derive(Default)]
-struct Filled<'a> {
-    values: Option<ArrayViewMut2<'a, f64>>,
-    gradients: Vec<Option<ArrayViewMut2<'a, f64>>>,
-    parameters: Vec<f64>,
-    totals: Vec<f64>,
-}
-
-impl Paths {
-    fn known(&self) -> Arc<Known> {
-        lock(&self.known).clone()
-    }
-
-    /// The plan for a path, or for the router, and such batches.
-    fn plan(&self, known: &Known, path: Option<usize>, batch: Batch) -> Arc<Plan> {
-        if let Some(plan) = lock(&known.plans).get(&(path, batch.clone())) {
-            return plan.clone();
-        }
-        let start = Instant::now();
-        let level = Level::available().last().copied().unwrap_or(Level::Baseline);
-        let paths = &known.paths;
-        let router;
-        let trace = match path {
-            Some(path) => &paths.traces()[path],
-            None => {
-                router = paths.router();
-                &router
-            }
-        };
-        let plan = Arc::new(Plan::new(paths.graph(), trace, &batch, level));
-        lock(&self.compiling)[1] += start.elapsed().as_secs_f64();
-        lock(&known.plans).insert((path, batch), plan.clone());
-        plan
-    }
-
-    /// Replays `count` rows that are all on one path, without the GIL.
-    fn replay(
-        &self,
-        py: Python<'_>,
-        plan: &Plan,
-        call: &Call<'_>,
-        (count, leaves): (usize, &[ArrayView2<'_, f64>]),
-        results: &mut Results<'_>,
-    ) -> PyResult<bool> {
-        let parameters = self.data(py)?;
-        let rows = Rows { rows: count, leaves, parameters: &parameters, seeds: &call.seeds };
-        let work = count * (plan.nodes().1 + leaves.len()) * if call.gradient() { 3 } else { 1 };
-        let pool = threads::pool(call.threads, work)?;
-        let mut raised = None;
-        let start = Instant::now();
-        let end = py.detach(|| {
-            let poll = threads::Poll::new();
-            let caller = Caller { pool: pool.as_deref(), stop: &|| poll.interrupted() };
-            let end = plan.replay(&rows, results, &self.memories, &caller);
-            raised = poll.raised();
-            end
-        });
-        *lock(&self.last) = (count, start.elapsed().as_secs_f64());
-        raised.map_or(Ok(end == End::Done), Err)
-    }
-
-    /// The present data of the captured values.
-    fn data(&self, py: Python<'_>) -> PyResult<Vec<f64>> {
-        let values = lock(&self.parameters);
-        let data = |value: &Py<PyAny>| {
-            let handle = Handle::of(value.bind(py));
-            handle.map(|handle| handle.data()).ok_or_else(crate::convert::bug)
-        };
-        values.iter().map(data).collect()
-    }
-
-    /// Asks for a recording at row `row`, after which there must be a path more.
-    fn ask(&self, missing: &Any<'_>, row: usize, before: &Known) -> PyResult<Arc<Known>> {
-        missing.call1((row,))?;
-        let known = self.known();
-        if known.paths.traces().len() > before.paths.traces().len() {
-            return Ok(known);
-        }
-        Err(error(missing.py(), &format!("row {row} has no path, and none was recorded")))
-    }
-
-    /// The path of every row; new paths are recorded until all are known.
-    fn routes(&self, missing: &Any<'_>, call: &Call<'_>) -> PyResult<(Vec<u32>, Arc<Known>)> {
-        let py = missing.py();
-        let mut known = self.known();
-        let mut routes = vec![UNKNOWN; call.rows];
-        let mut todo: Vec<usize> = (0..call.rows).collect();
-        loop {
-            let plan = self.plan(&known, None, call.batch(Asking::Answers));
-            let gathered = (todo.len() < call.rows).then(|| call.gather(&todo));
-            let leaves: Vec<ArrayView2<'_, f64>> = match &gathered {
-                Some(own) => own.iter().map(Array2::view).collect(),
-                None => call.leaves.clone(),
-            };
-            let mut own = vec![UNKNOWN; todo.len()];
-            let mut results = Results {
-                values: None,
-                gradients: leaves.iter().map(|_| None).collect(),
-                parameters: Vec::new(),
-                totals: Vec::new(),
-                routes: Some((&known.paths, &mut own)),
-            };
-            self.replay(py, &plan, call, (todo.len(), &leaves), &mut results)?;
-            for (&row, &route) in todo.iter().zip(&own) {
-                routes[row] = route;
-            }
-            todo.retain(|&row| routes[row] == UNKNOWN);
-            let Some(&row) = todo.first() else { return Ok((routes, known)) };
-            known = self.ask(missing, row, &known)?;
-        }
-    }
-
-    /// Replays each path on its rows.
-    fn replay_paths<'a>(
-        &self,
-        missing: &Any<'_>,
-        call: &Call<'_>,
-        filled: &mut Filled<'a>,
-    ) -> PyResult<()> {
-        let py = missing.py();
-        let (routes, known) = self.routes(missing, call)?;
-        filled.parameters = vec![0.0; lock(&self.parameters).len()];
-        let outputs = known.outputs.unwrap_or_default();
-        filled.totals = vec![0.0; outputs];
-        filled.clear_shared(call);
-        for path in 0..known.paths.traces().len() {
-            let rows: Vec<usize> = (0..call.rows).filter(|&row| routes[row] == path as u32).collect();
-            if rows.is_empty() {
-                continue;
-            }
-            let plan = self.plan(&known, Some(path), call.batch(Asking::Nothing));
-            let leaves = call.gather(&rows);
-            let views: Vec<ArrayView2<'_, f64>> = leaves.iter().map(Array2::view).collect();
-            let mut values = filled.values.is_some().then(|| Array2::zeros((rows.len(), outputs)));
-            let each = filled.gradients.iter().zip(&leaves);
-            let mut gradients: Vec<Option<Array2<f64>>> =
-                each.map(|(g, leaf)| g.is_some().then(|| Array2::zeros(leaf.dim()))).collect();
-            let mut results = Results {
-                values: values.as_mut().map(Array2::view_mut),
-                gradients: gradients.iter_mut().map(|g| g.as_mut().map(Array2::view_mut)).collect(),
-                parameters: vec![0.0; filled.parameters.len()],
-                totals: vec![0.0; outputs],
-                routes: None,
-            };
-            self.replay(py, &plan, call, (rows.len(), &views), &mut results)?;
-            let Results { parameters, totals, .. } = results;
-            add(&mut filled.parameters, &parameters);
-            add(&mut filled.totals, &totals);
-            filled.scatter(&rows, call, values.as_ref(), &gradients);
-            self.count(path, rows.len());
-        }
-        Ok(())
-    }
-
-    fn count(&self, path: usize, rows: usize) {
-        let mut counts = lock(&self.rows);
-        if counts.len() <= path {
-            counts.resize(path + 1, 0);
-        }
-        counts[path] += rows as u64;
-    }
-
-    /// Fills the results of a call.
-    fn fill(&self, missing: &Any<'_>, call: &Call<'_>, filled: &mut Filled<'_>) -> PyResult<()> {
-        let mut known = self.known();
-        if known.paths.traces().is_empty() {
-            known = self.ask(missing, 0, &known)?;
-        }
-        if known.paths.traces().len() > 1 {
-            return self.replay_paths(missing, call, filled);
-        }
-        let plan = self.plan(&known, Some(0), call.batch(Asking::Guards));
-        filled.clear_shared(call);
-        let mut results = Results {
-            values: filled.values.as_mut().map(ArrayViewMut2::view_mut),
-            gradients: filled.gradients.iter_mut().map(|g| g.as_mut().map(ArrayViewMut2::view_mut)).collect(),
-            parameters: vec![0.0; lock(&self.parameters).len()],
-            totals: vec![0.0; known.outputs.unwrap_or_default()],
-            routes: None,
-        };
-        if self.replay(missing.py(), &plan, call, (call.rows, &call.leaves), &mut results)? {
-            let Results { parameters, totals, .. } = results;
-            (filled.parameters, filled.totals) = (parameters, totals);
-            self.count(0, call.rows);
-            return Ok(());
-        }
-        self.replay_paths(missing, call, filled)
-    }
-}
-
-fn add(to: &mut [f64], from: &[f64]) {
-    to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
-}
-
 /// An error of gradtape's own class.
 fn error(py: Python<'_>, text: &str) -> PyErr {
     let class = py.import("gradtape.errors").and_then(|module| module.getattr("GradtapeError"));
@@ -291,53 +70,6 @@ fn error(py: Python<'_>, text: &str) -> PyErr {
         Err(error) => error,
     }
 }
-
-impl Call<'_> {
-    fn gradient(&self) -> bool {
-        self.parameters || self.wants.contains(&true)
-    }
-
-    /// The leaves of some rows; what all rows share stays one row.
-    fn gather(&self, rows: &[usize]) -> Vec<Array2<f64>> {
-        let each = |leaf: &ArrayView2<'_, f64>| {
-            if leaf.nrows() == 1 && self.rows > 1 { leaf.to_owned() } else { leaf.select(Axis(0), rows) }
-        };
-        self.leaves.iter().map(each).collect()
-    }
-}
-
-impl Filled<'_> {
-    /// Zeroes gradients that are sums over the rows.
-    fn clear_shared(&mut self, call: &Call<'_>) {
-        for (gradient, leaf) in self.gradients.iter_mut().zip(&call.leaves) {
-            if let (Some(gradient), 1) = (gradient, leaf.nrows()) {
-                gradient.fill(0.0);
-            }
-        }
-    }
-
-    /// Puts the results of some rows into their places.
-    fn scatter(
-        &mut self,
-        rows: &[usize],
-        call: &Call<'_>,
-        values: Option<&Array2<f64>>,
-        gradients: &[Option<Array2<f64>>],
-    ) {
-        if let (Some(to), Some(from)) = (&mut self.values, values) {
-            rows.iter().zip(from.rows()).for_each(|(&row, from)| to.row_mut(row).assign(&from));
-        }
-        for ((to, from), leaf) in self.gradients.iter_mut().zip(gradients).zip(&call.leaves) {
-            let (Some(to), Some(from)) = (to, from) else { continue };
-            if leaf.nrows() == 1 {
-                *to += from;
-            } else {
-                rows.iter().zip(from.rows()).for_each(|(&row, from)| to.row_mut(row).assign(&from));
-            }
-        }
-    }
-}
-
 #[pymethods]
 impl Paths {
     #[new]
@@ -434,7 +166,10 @@ impl Paths {
         let mut values = values;
         let mut filled = Filled {
             values: values.as_mut().map(PyReadwriteArray2::as_array_mut),
-            gradients: gradients.iter_mut().map(|g| g.as_mut().map(PyReadwriteArray2::as_array_mut)).collect(),
+            gradients: gradients
+                .iter_mut()
+                .map(|g| g.as_mut().map(PyReadwriteArray2::as_array_mut))
+                .collect(),
             ..Filled::default()
         };
         call.check(&filled)?;
@@ -444,7 +179,9 @@ impl Paths {
         if let Some(mut totals) = totals {
             let fits = totals.as_array().len() == filled.totals.len();
             if !fits {
-                return Err(PyValueError::new_err("totals must have as many places as there are results"));
+                return Err(PyValueError::new_err(
+                    "totals must have as many places as there are results",
+                ));
             }
             totals.as_array_mut().iter_mut().zip(&filled.totals).for_each(|(to, x)| *to = *x);
         }
@@ -468,7 +205,10 @@ impl Paths {
     #[expect(clippy::type_complexity, reason = "a list of tuples for Python")]
     #[expect(clippy::needless_pass_by_value, reason = "PyO3 hands over what it extracted")]
     #[pyo3(signature = (names = Vec::new()))]
-    fn paths(&self, names: Vec<String>) -> Vec<(Vec<(String, bool, String, u32)>, u64, usize, usize)> {
+    fn paths(
+        &self,
+        names: Vec<String>,
+    ) -> Vec<(Vec<(String, bool, String, u32)>, u64, usize, usize)> {
         let known = self.known();
         let counts = lock(&self.rows).clone();
         let each = known.paths.traces().iter().enumerate().map(|(path, trace)| {
@@ -488,7 +228,8 @@ impl Paths {
     fn text(&self, path: usize, names: Vec<String>) -> PyResult<String> {
         let known = self.known();
         let trace = known.paths.traces().get(path);
-        let trace = trace.ok_or_else(|| PyValueError::new_err(format!("there is no path {path}")))?;
+        let trace =
+            trace.ok_or_else(|| PyValueError::new_err(format!("there is no path {path}")))?;
         Ok(known.paths.text(trace, known.names(&names)))
     }
 
@@ -549,10 +290,7 @@ impl Paths {
     ) -> PyResult<Paths> {
         let paths = Paths::new(max_paths);
         for state in &state {
-            let recording = recording::from_python(state)?;
-            if recording.parameters() > parameters.len() {
-                return Err(PyValueError::new_err("the state names more captured values than there are"));
-            }
+            let recording = recording::from_python(state, parameters.len())?;
             paths.add(py, recording, None)?;
         }
         if parameters.iter().any(|value| Handle::of(value.bind(py)).is_none()) {
@@ -583,20 +321,5 @@ impl Paths {
         let plans = Mutex::new(kept.collect());
         *known = Arc::new(Known { paths, outputs, recordings, plans });
         Ok(())
-    }
-}
-
-impl Call<'_> {
-    /// That the arrays fit each other.
-    fn check(&self, filled: &Filled<'_>) -> PyResult<()> {
-        let rows = |n: usize| n == 1 || n == self.rows;
-        let leaves = self.leaves.iter().all(|leaf| rows(leaf.nrows()));
-        let pairs = filled.gradients.iter().zip(&self.leaves);
-        let gradients = pairs.filter_map(|(g, leaf)| g.as_ref().map(|g| g.dim() == leaf.dim()));
-        let values = filled.values.as_ref().is_none_or(|values| values.nrows() == self.rows);
-        if leaves && values && gradients.fold(true, |all, fits| all && fits) {
-            return Ok(());
-        }
-        Err(PyValueError::new_err("the arrays' shapes do not fit each other"))
     }
 }

@@ -15,9 +15,9 @@ mod tables;
 mod text;
 mod uses;
 
+pub use graph::{Graph, Trace};
 pub use paths::{Paths, Strange, UNKNOWN};
 pub use plan::{Asking, Batch, LANES, Plan};
 pub use recording::{Action, Guard, Recording, Source, Step, Test};
 pub use replay::{Caller, End, Memories, Results, Rows};
 pub use simd::Level;
-pub use graph::{Graph, Trace};

@@ -87,8 +87,7 @@ def best(
         solution = mp.lu_solve(mp.matrix(rows), mp.matrix([values[i] for i in places]))
         coefficients = list(solution)[:-1]
         errors = [
-            w * (v - horner(coefficients, x))
-            for x, v, w in zip(grid, values, weights, strict=True)
+            w * (v - horner(coefficients, x)) for x, v, w in zip(grid, values, weights, strict=True)
         ]
         last, places = places, alternating(errors, count)
         if places == last or len(places) < count:

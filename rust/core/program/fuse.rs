@@ -145,10 +145,11 @@ fn layers(items: Vec<Item>, class: &[Class]) -> Vec<Item> {
             out.push(item);
             continue;
         };
-        let place = *known.entry((inputs, neuron.bias.is_some())).or_insert_with_key(|(inputs, _)| {
-            out.push(Item::Layer(inputs.clone(), Vec::new()));
-            out.len() - 1
-        });
+        let place =
+            *known.entry((inputs, neuron.bias.is_some())).or_insert_with_key(|(inputs, _)| {
+                out.push(Item::Layer(inputs.clone(), Vec::new()));
+                out.len() - 1
+            });
         if let Item::Layer(_, neurons) = &mut out[place] {
             neurons.push(neuron);
         }

@@ -339,8 +339,9 @@ fn neurons<const G: usize, const L: usize, const T: usize>(
     k: usize,
 ) {
     let width = layer.width();
-    let rows: [&[f64]; T] =
-        std::array::from_fn(|t| &frame.scalars[layer.scalars as usize..][(k + t) * width..][..width]);
+    let rows: [&[f64]; T] = std::array::from_fn(|t| {
+        &frame.scalars[layer.scalars as usize..][(k + t) * width..][..width]
+    });
     for start in (0..L as u32).step_by(G) {
         let mut sums: [[f64; G]; T] = std::array::from_fn(|t| [rows[t][0]; G]);
         for (j, &input) in layer.inputs.iter().enumerate() {

@@ -45,19 +45,34 @@ impl fmt::Display for Strange {
                    float that was taken out of a Value, or a variable that changed";
         match self {
             Strange::Question(Some((file, line))) => {
-                write!(f, "recorded again at the same point, the function took another branch, at {file}:{line}: {why}")
+                write!(
+                    f,
+                    "recorded again at the same point, the function took another branch, at {file}:{line}: {why}"
+                )
             }
             Strange::Question(None) => {
-                write!(f, "recorded again at the same point, the function took another branch: {why}")
+                write!(
+                    f,
+                    "recorded again at the same point, the function took another branch: {why}"
+                )
             }
             Strange::Program => {
-                write!(f, "recorded again at the same point, the function did other arithmetic: {why}")
+                write!(
+                    f,
+                    "recorded again at the same point, the function did other arithmetic: {why}"
+                )
             }
             Strange::Outputs(first, now) => {
-                write!(f, "the function returned {first} numbers for one row and {now} for another; compiled, it must always return as many")
+                write!(
+                    f,
+                    "the function returned {first} numbers for one row and {now} for another; compiled, it must always return as many"
+                )
             }
             Strange::TooMany(most) => {
-                write!(f, "the function took more than {most} paths through its branches; use gradtape.where instead of if where it can be, or raise max_paths")
+                write!(
+                    f,
+                    "the function took more than {most} paths through its branches; use gradtape.where instead of if where it can be, or raise max_paths"
+                )
             }
         }
     }

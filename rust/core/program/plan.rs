@@ -57,8 +57,11 @@ pub enum Output {
 /// A path, laid out.
 #[derive(Debug)]
 pub struct Plan {
+    /// Runs once a batch.
     pub shared: Section<1>,
+    /// Runs once a block of rows.
     pub rows: Section<LANES>,
+    /// Where each result is found.
     pub outputs: Vec<Output>,
     /// What the shared section is given: its node's kind and where its value goes.
     pub given: Vec<(Kind, u32)>,
@@ -70,8 +73,9 @@ pub struct Plan {
     pub scalars: Vec<Result<u32, f64>>,
     /// Where the sums over rows go as adjoints of the shared section.
     pub sums: Vec<Option<u32>>,
-    /// Inputs and the offsets of their adjoints, in the rows' section and in the shared one.
+    /// Inputs and the offsets of their adjoints in the rows' section.
     pub row_gradients: Vec<(u32, u32)>,
+    /// Inputs and captured values that all rows share, and the offsets of their adjoints.
     pub shared_gradients: Vec<(Kind, u32)>,
     /// Number of questions whose answers are told.
     pub questions: usize,
@@ -103,17 +107,21 @@ impl Plan {
             (0..class.len() as Id).filter(|&id| class[id as usize] == Class::Member).collect()
         };
         let guards = |own: bool| -> Vec<(Question, Role)> {
-            let varies = |question: &Question| question.operands.iter().any(|&id| varies[id as usize]);
-            let each = trace.guards.iter().zip(0..).filter_map(|(&(question, holds, _), at)| {
-                match batch.asking {
+            let varies =
+                |question: &Question| question.operands.iter().any(|&id| varies[id as usize]);
+            let each =
+                trace.guards.iter().zip(0..).filter_map(|(&(question, holds, _), at)| match batch
+                    .asking
+                {
                     Asking::Guards => Some((question, Role::Guard(holds))),
                     Asking::Answers => Some((question, Role::Ask(at))),
                     Asking::Nothing => None,
-                }
-            });
+                });
             each.filter(|(question, _)| varies(question) == own).collect()
         };
-        let outputs_of = |own: bool| unique(trace.outputs.iter().copied().filter(|&id| varies[id as usize] == own));
+        let outputs_of = |own: bool| {
+            unique(trace.outputs.iter().copied().filter(|&id| varies[id as usize] == own))
+        };
 
         let class = class_of(true);
         let row_outputs = outputs_of(true);
@@ -221,7 +229,8 @@ impl Plan {
     #[must_use]
     pub fn size(&self) -> (usize, usize) {
         let (rows, shared) = (&self.rows, &self.shared);
-        let count = rows.forward.len() + rows.reverse.len() + shared.forward.len() + shared.reverse.len();
+        let count =
+            rows.forward.len() + rows.reverse.len() + shared.forward.len() + shared.reverse.len();
         (count, 8 * rows.size)
     }
 

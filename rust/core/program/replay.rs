@@ -139,7 +139,8 @@ impl Plan {
         scalars.clear();
         let value = |at: u32| shared.slots[start + at as usize];
         scalars.extend(self.scalars.iter().map(|source| source.map_or_else(|x| x, value)));
-        let splats: Vec<(f64, u32)> = self.splats.iter().map(|&(from, to)| (value(from), to)).collect();
+        let splats: Vec<(f64, u32)> =
+            self.splats.iter().map(|&(from, to)| (value(from), to)).collect();
         // What is the same for all rows is answered for all lanes.
         let answers: Vec<u64> =
             shared.answers.iter().map(|&yes| if yes == 0 { 0 } else { u64::MAX }).collect();
@@ -167,7 +168,13 @@ impl Plan {
     }
 
     /// Computes what all rows share; whether they are on the path.
-    fn share(&self, rows: &Rows<'_>, columns: &[(usize, usize)], memory: &mut Memory, start: usize) -> bool {
+    fn share(
+        &self,
+        rows: &Rows<'_>,
+        columns: &[(usize, usize)],
+        memory: &mut Memory,
+        start: usize,
+    ) -> bool {
         for &(kind, at) in &self.given {
             memory.slots[start + at as usize] = match kind {
                 Kind::Input(k) => {
@@ -318,7 +325,10 @@ impl Job<'_, '_> {
                 start,
                 rows: size.min(rows - start),
                 values: values.as_mut().and_then(Iterator::next),
-                gradients: gradients.iter_mut().map(|g| g.as_mut().and_then(Iterator::next)).collect(),
+                gradients: gradients
+                    .iter_mut()
+                    .map(|g| g.as_mut().and_then(Iterator::next))
+                    .collect(),
                 sums: each_sums.next().unwrap_or_default(),
                 routes: routes.as_mut().and_then(|(paths, each)| Some((*paths, each.next()?))),
             })

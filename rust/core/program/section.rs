@@ -243,7 +243,9 @@ impl<'a, const L: usize> Layout<'a, L> {
     fn targets(&mut self, item: &Item) -> Vec<Id> {
         let all: Vec<Id> = match item {
             Item::Row(id) => self.flowing(*id).into_iter().map(|(_, x)| x).collect(),
-            Item::Linear(_, terms) => terms.iter().flat_map(|t| [Some(t.x), t.y]).flatten().collect(),
+            Item::Linear(_, terms) => {
+                terms.iter().flat_map(|t| [Some(t.x), t.y]).flatten().collect()
+            }
             Item::Layer(inputs, neurons) => {
                 let shared = neurons.iter().flat_map(shared_of).map(|(_, id)| id);
                 inputs.iter().copied().chain(shared).collect()
@@ -265,7 +267,9 @@ impl<'a, const L: usize> Layout<'a, L> {
     fn reads_forward(&self, item: &Item) -> Vec<Id> {
         match item {
             Item::Row(id) => self.task.graph.node(*id).operands().collect(),
-            Item::Linear(_, terms) => terms.iter().flat_map(|t| [Some(t.x), t.y]).flatten().collect(),
+            Item::Linear(_, terms) => {
+                terms.iter().flat_map(|t| [Some(t.x), t.y]).flatten().collect()
+            }
             Item::Layer(inputs, _) => inputs.clone(),
         }
     }
@@ -294,9 +298,8 @@ impl<'a, const L: usize> Layout<'a, L> {
                 terms.iter().filter_map(read).flatten().flatten().collect()
             }
             Item::Layer(inputs, neurons) => {
-                let needed = |neuron: &Neuron| {
-                    shared_of(neuron).any(|(_, id)| self.needs[id as usize])
-                };
+                let needed =
+                    |neuron: &Neuron| shared_of(neuron).any(|(_, id)| self.needs[id as usize]);
                 if neurons.iter().any(needed) { inputs.clone() } else { Vec::new() }
             }
         }
@@ -355,7 +358,11 @@ impl<'a, const L: usize> Layout<'a, L> {
     fn lanes(&mut self, id: Id) -> u32 {
         let id = self.source(id);
         if self.value[id as usize] == NO_SLOT {
-            debug_assert_eq!(self.class(id), Class::Shared, "values are computed before they are read");
+            debug_assert_eq!(
+                self.class(id),
+                Class::Shared,
+                "values are computed before they are read"
+            );
             let slot = self.slots.take();
             self.value[id as usize] = slot;
             self.last[id as usize] = u32::MAX;
@@ -416,7 +423,9 @@ impl<'a, const L: usize> Layout<'a, L> {
         let items = std::mem::take(&mut self.items);
         for (i, item) in items.iter().enumerate() {
             let (work, names) = self.forward(item);
-            self.out.forward.push(Instruction { kernel: kernel::<L>(self.level, work, false), names });
+            self.out
+                .forward
+                .push(Instruction { kernel: kernel::<L>(self.level, work, false), names });
             self.release(self.reads_forward(item), i as u32);
             // What only the guards or nobody reads goes when they have been checked.
         }
@@ -467,7 +476,8 @@ impl<'a, const L: usize> Layout<'a, L> {
                 let scalars = self.out.scalars.len() as u32;
                 let bias = neurons[0].bias.is_some();
                 for neuron in neurons {
-                    let number = |id: Option<Id>, other| id.map_or(Scalar::Number(other), Scalar::Node);
+                    let number =
+                        |id: Option<Id>, other| id.map_or(Scalar::Number(other), Scalar::Node);
                     self.out.scalars.push(number(neuron.start, -0.0));
                     self.out.scalars.extend(neuron.weights.iter().map(|&id| Scalar::Node(id)));
                     self.out.scalars.push(number(neuron.bias, 0.0));
@@ -571,8 +581,7 @@ impl<'a, const L: usize> Layout<'a, L> {
         for (k, operand) in flowing {
             let shared = self.class(operand) == Class::Shared;
             let own = if shared { self.slots.take() } else { NO_SLOT };
-            let target =
-                if shared { Self::offset(own) | FRESH } else { self.target(operand) };
+            let target = if shared { Self::offset(own) | FRESH } else { self.target(operand) };
             let names = match node.operands().count() {
                 1 => [target, a, x[0], r, 0, 0],
                 2 => [target, 0, a, x[0], x[1], r],

@@ -7,9 +7,9 @@
 use super::kernels::{self, Frame, Names, Target};
 use super::recording::Test;
 use super::tables::FRESH;
-use crate::op::{Rule, rule};
 use crate::Op;
 use crate::number::Lane;
+use crate::op::{Rule, rule};
 
 /// A copy of a kernel.
 ///

@@ -57,7 +57,8 @@ impl Names<'_> {
         }
         let operand = |x: Id| {
             let text = self.expression(x, depth - 1);
-            let infix = |op| matches!(op, Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow | Op::Neg);
+            let infix =
+                |op| matches!(op, Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow | Op::Neg);
             match (node.kind, self.graph.node(x).kind) {
                 (Kind::Apply(outer), Kind::Apply(inner)) if infix(outer) && infix(inner) => {
                     format!("({text})")
@@ -70,9 +71,9 @@ impl Names<'_> {
     }
 
     fn question(&self, question: &Question, holds: bool, depth: usize) -> String {
-        let [a, b] = question.operands.map(|id| {
-            if depth == 0 { self.of(id) } else { self.expression(id, depth) }
-        });
+        let [a, b] = question
+            .operands
+            .map(|id| if depth == 0 { self.of(id) } else { self.expression(id, depth) });
         let symbol = match (question.test, holds) {
             (Test::Less, true) => "<",
             (Test::Less, false) => ">=",

@@ -1,0 +1,103 @@
+//! The arrays of one call, and what is to be filled.
+
+use gradtape::program::{Asking, Batch};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+/// The arrays of one call.
+pub(super) struct Call<'a> {
+    pub(super) rows: usize,
+    pub(super) leaves: Vec<ArrayView2<'a, f64>>,
+    pub(super) seeds: Vec<f64>,
+    pub(super) wants: Vec<bool>,
+    pub(super) parameters: bool,
+    pub(super) threads: usize,
+}
+
+impl Call<'_> {
+    /// The kind of batch that it is.
+    pub(super) fn batch(&self, asking: Asking) -> Batch {
+        let each = |flag: &dyn Fn(usize) -> bool| -> Vec<bool> {
+            let leaves = self.leaves.iter().enumerate();
+            leaves.flat_map(|(k, leaf)| std::iter::repeat_n(flag(k), leaf.ncols())).collect()
+        };
+        let shared = each(&|k| self.leaves[k].nrows() == 1);
+        if asking == Asking::Answers {
+            return Batch { wanted: vec![false; shared.len()], shared, parameters: false, asking };
+        }
+        Batch { wanted: each(&|k| self.wants[k]), shared, parameters: self.parameters, asking }
+    }
+}
+
+/// Results of a replay in whole arrays.
+#[derive(Default)]
+pub(super) struct Filled<'a> {
+    pub(super) values: Option<ArrayViewMut2<'a, f64>>,
+    pub(super) gradients: Vec<Option<ArrayViewMut2<'a, f64>>>,
+    pub(super) parameters: Vec<f64>,
+    pub(super) totals: Vec<f64>,
+}
+impl Call<'_> {
+    pub(super) fn gradient(&self) -> bool {
+        self.parameters || self.wants.contains(&true)
+    }
+
+    /// The leaves of some rows; what all rows share stays one row.
+    pub(super) fn gather(&self, rows: &[usize]) -> Vec<Array2<f64>> {
+        let each = |leaf: &ArrayView2<'_, f64>| {
+            if leaf.nrows() == 1 && self.rows > 1 {
+                leaf.to_owned()
+            } else {
+                leaf.select(Axis(0), rows)
+            }
+        };
+        self.leaves.iter().map(each).collect()
+    }
+}
+
+impl Filled<'_> {
+    /// Zeroes gradients that are sums over the rows.
+    pub(super) fn clear_shared(&mut self, call: &Call<'_>) {
+        for (gradient, leaf) in self.gradients.iter_mut().zip(&call.leaves) {
+            if let (Some(gradient), 1) = (gradient, leaf.nrows()) {
+                gradient.fill(0.0);
+            }
+        }
+    }
+
+    /// Puts the results of some rows into their places.
+    pub(super) fn scatter(
+        &mut self,
+        rows: &[usize],
+        call: &Call<'_>,
+        values: Option<&Array2<f64>>,
+        gradients: &[Option<Array2<f64>>],
+    ) {
+        if let (Some(to), Some(from)) = (&mut self.values, values) {
+            rows.iter().zip(from.rows()).for_each(|(&row, from)| to.row_mut(row).assign(&from));
+        }
+        for ((to, from), leaf) in self.gradients.iter_mut().zip(gradients).zip(&call.leaves) {
+            let (Some(to), Some(from)) = (to, from) else { continue };
+            if leaf.nrows() == 1 {
+                *to += from;
+            } else {
+                rows.iter().zip(from.rows()).for_each(|(&row, from)| to.row_mut(row).assign(&from));
+            }
+        }
+    }
+}
+impl Call<'_> {
+    /// That the arrays fit each other.
+    pub(super) fn check(&self, filled: &Filled<'_>) -> PyResult<()> {
+        let rows = |n: usize| n == 1 || n == self.rows;
+        let leaves = self.leaves.iter().all(|leaf| rows(leaf.nrows()));
+        let pairs = filled.gradients.iter().zip(&self.leaves);
+        let gradients = pairs.filter_map(|(g, leaf)| g.as_ref().map(|g| g.dim() == leaf.dim()));
+        let values = filled.values.as_ref().is_none_or(|values| values.nrows() == self.rows);
+        if leaves && values && gradients.fold(true, |all, fits| all && fits) {
+            return Ok(());
+        }
+        Err(PyValueError::new_err("the arrays' shapes do not fit each other"))
+    }
+}
