@@ -185,7 +185,6 @@ impl Paths {
             return self.replay_paths(missing, call, filled);
         }
         let plan = self.plan(&known, Some(0), call.batch(Asking::Guards));
-        filled.clear_shared(call);
         let mut results = Results {
             values: filled.values.as_mut().map(|to| to.view_mut()),
             gradients: filled

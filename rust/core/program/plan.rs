@@ -77,6 +77,8 @@ pub struct Plan {
     pub row_gradients: Vec<(u32, u32)>,
     /// Inputs and captured values that all rows share, and the offsets of their adjoints.
     pub shared_gradients: Vec<(Kind, u32)>,
+    /// Inputs on which no result depends: their gradients are 0.
+    pub unused: Vec<u32>,
     /// Number of questions whose answers are told.
     pub questions: usize,
     /// Whether a sweep of rows needed care.
@@ -166,6 +168,7 @@ impl Plan {
         );
         let mut plan =
             Plan::joined(graph, trace, &varies, rows, shared, &row_outputs, &kept, &seeded);
+        plan.unused = plan.unused_inputs(batch.shared.len() as u32);
         plan.questions = if batch.asking == Asking::Answers { trace.guards.len() } else { 0 };
         plan
     }
@@ -218,11 +221,22 @@ impl Plan {
             sums: rows.sums.iter().map(|sum| sum.and_then(seed)).collect(),
             row_gradients: rows.adjoints.iter().filter_map(input).collect(),
             shared_gradients: shared.adjoints.iter().map(|&(id, at)| (kind(id), at)).collect(),
+            unused: Vec::new(),
             questions: 0,
             poisoned: false.into(),
             rows,
             shared,
         }
+    }
+
+    fn unused_inputs(&self, inputs: u32) -> Vec<u32> {
+        let shared = self.shared_gradients.iter().filter_map(|&(kind, _)| match kind {
+            Kind::Input(k) => Some(k),
+            _ => None,
+        });
+        let used: HashSet<u32> =
+            self.row_gradients.iter().map(|&(input, _)| input).chain(shared).collect();
+        (0..inputs).filter(|input| !used.contains(input)).collect()
     }
 
     /// Number of instructions, and bytes of slots that a block of rows takes.

@@ -127,6 +127,12 @@ impl Plan {
         caller: &Caller<'_>,
     ) -> End {
         let columns: Vec<(usize, usize)> = columns(rows.leaves).collect();
+        for &input in &self.unused {
+            let (leaf, column) = columns[input as usize];
+            if let Some(gradient) = &mut results.gradients[leaf] {
+                gradient.column_mut(column).fill(0.0);
+            }
+        }
         let mut shared = memories.take();
         let start = shared.fit(self.shared.size, 0);
         shared.answers.clear();
