@@ -13,7 +13,7 @@ quick = settings(deadline=None, max_examples=60)
 finite = st.floats(allow_nan=False, allow_infinity=False)
 # Text that no reader takes for a number that is missing; the reader strips spaces.
 words = st.text(st.characters(codec="utf-8", categories=["L", "P"]), min_size=1).filter(
-    lambda s: s.lower() not in {"nan", "inf", "infinity"}
+    lambda s: s.lower().lstrip("+-") not in {"nan", "inf", "infinity"}
 )
 
 

@@ -246,7 +246,7 @@ class Compiled(Wrapper):
         >>> import gradtape as gt
         >>> polar = gt.compile(lambda r, t: (r * gt.cos(t), r * gt.sin(t)))
         >>> polar.jacobian(2.0, 0.0)
-        ((1.0, -0.0), (0.0, 2.0))
+        ((1.0, 0.0), (0.0, 2.0))
         """
         call = self._open(args, kwargs, threads)
         form = call.form
