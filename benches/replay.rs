@@ -48,7 +48,7 @@ fn network() -> Writer {
     let mut w = Writer::default();
     let mut x: Vec<Source> = (0..4).map(|_| w.input()).collect();
     let targets: Vec<Source> = (0..3).map(|_| w.input()).collect();
-    for (width, activation) in [(10, Some(Op::Tanh)), (5, Some(Op::Tanh)), (3, None)] {
+    for (width, activation) in [(10, Some(Op::Relu)), (5, Some(Op::Relu)), (3, None)] {
         let neurons = (0..width).map(|_| {
             let mut sum = Source::Constant(0.0);
             for &x in &x {
@@ -140,7 +140,11 @@ fn heston(steps: usize) -> Writer {
     w
 }
 
+/// Times a work; `WORK` names the works wanted, by their beginning, and `LEVEL` the SIMD level.
 fn time(name: &str, w: &Writer, rows: usize, leaves: &[Array2<f64>], own: bool, rounds: usize) {
+    if std::env::var("WORK").is_ok_and(|work| !name.starts_with(&work)) {
+        return;
+    }
     let level = std::env::var("LEVEL").ok().and_then(|n| n.parse().ok()).unwrap_or(9);
     let levels = Level::available();
     let level = levels[level.min(levels.len() - 1)];
@@ -182,8 +186,9 @@ fn time(name: &str, w: &Writer, rows: usize, leaves: &[Array2<f64>], own: bool, 
         best = best.min(start.elapsed().as_secs_f64());
     }
     let (instructions, bytes) = plan.size();
+    let care = if plan.poisoned.into_inner() { ", with care" } else { "" };
     println!(
-        "{name:24} {rows:8} rows  {:10.2} µs  {:8.2} ns a row  compile {compile:.2} ms  {instructions} instructions, {} KB a block",
+        "{name:24} {rows:8} rows  {:10.2} µs  {:8.2} ns a row  compile {compile:.2} ms  {instructions} instructions, {} KB a block{care}",
         best * 1e6,
         best * 1e9 / rows as f64,
         bytes / 1024

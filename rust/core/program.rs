@@ -1,5 +1,6 @@
 //! Programs: recordings that are optimised, laid out and replayed over rows.
 
+mod dense;
 mod fuse;
 mod graph;
 mod kernels;
@@ -16,8 +17,9 @@ mod text;
 mod uses;
 
 pub use graph::{Graph, Trace};
+pub use kernels::LANES;
 pub use paths::{Paths, Strange, UNKNOWN};
-pub use plan::{Asking, Batch, LANES, Plan};
+pub use plan::{Asking, Batch, Plan};
 pub use recording::{Action, Guard, Recording, Source, Step, Test};
 pub use replay::{Caller, End, Memories, Results, Rows};
 pub use simd::Level;

@@ -5,10 +5,13 @@
 //! multiply-add.
 
 use super::recording::Test;
-use super::tables::{FRESH, Layer, NOWHERE, Place, Tables, Term};
+use super::tables::{FRESH, NOWHERE, Place, Tables, Term};
 use crate::elementary::{Lanes, is_sentinel};
 use crate::number::{Lane, Number};
 use crate::op::Rule;
+
+/// Rows in a block.
+pub const LANES: usize = 64;
 
 /// Number of partial sums that a sum over rows is kept in, whatever the SIMD width: so the result
 /// does not depend on it.
@@ -83,7 +86,7 @@ impl<'a, const L: usize> Target<'a, L> {
 /// `sum + adjoint * partial`. With care, a factor that is exactly zero makes the product zero: the
 /// first try goes without, and whoever finds a nan tries again.
 #[inline(always)]
-fn accumulated<const CARE: bool>(sum: f64, adjoint: f64, partial: f64) -> f64 {
+pub fn accumulated<const CARE: bool>(sum: f64, adjoint: f64, partial: f64) -> f64 {
     if CARE && (adjoint == 0.0 || partial == 0.0) { sum } else { adjoint.mul_add(partial, sum) }
 }
 
@@ -314,128 +317,5 @@ fn factor<const L: usize, const CARE: bool>(
         let Ok([d, a]) = apart else { unreachable!("every adjoint has its own slot") };
         let (mut d, a) = (Target::new(array_mut::<L>(d), target), array::<L>(a));
         (0..L).for_each(|i| d.add::<CARE>(i, a[i], w));
-    }
-}
-
-/// A dense layer, `G` lanes at a time: `[layer]`.
-#[inline(always)]
-pub fn layer<const G: usize, const L: usize>(frame: &mut Frame<'_>, n: &Names) {
-    let layer = &frame.tables.layers[n[0] as usize];
-    for k in (0..layer.outputs.len()).step_by(4) {
-        match layer.outputs.len() - k {
-            1 => neurons::<G, L, 1>(frame, layer, k),
-            2 => neurons::<G, L, 2>(frame, layer, k),
-            3 => neurons::<G, L, 3>(frame, layer, k),
-            _ => neurons::<G, L, 4>(frame, layer, k),
-        }
-    }
-}
-
-/// Neurons `k` to `k + T`: each sum in its own order, as the tape has it.
-#[inline(always)]
-fn neurons<const G: usize, const L: usize, const T: usize>(
-    frame: &mut Frame<'_>,
-    layer: &Layer,
-    k: usize,
-) {
-    let width = layer.width();
-    let rows: [&[f64]; T] = std::array::from_fn(|t| {
-        &frame.scalars[layer.scalars as usize..][(k + t) * width..][..width]
-    });
-    for start in (0..L as u32).step_by(G) {
-        let mut sums: [[f64; G]; T] = std::array::from_fn(|t| [rows[t][0]; G]);
-        for (j, &input) in layer.inputs.iter().enumerate() {
-            let x = frame.lanes::<G>(input + start);
-            for t in 0..T {
-                for i in 0..G {
-                    sums[t][i] += x[i] * rows[t][1 + j];
-                }
-            }
-        }
-        for t in 0..T {
-            if layer.bias {
-                add_lanes(&mut sums[t], |_| rows[t][width - 1]);
-            }
-            *frame.lanes_mut::<G>(layer.outputs[k + t].0 + start) = sums[t];
-        }
-    }
-}
-
-/// The reverse of [`layer`]: `[layer]`.
-#[inline(always)]
-pub fn layer_reverse<const G: usize, const L: usize, const CARE: bool>(
-    frame: &mut Frame<'_>,
-    n: &Names,
-) {
-    let layer = &frame.tables.layers[n[0] as usize];
-    if layer.sums != NOWHERE {
-        for k in 0..layer.outputs.len() {
-            weights::<L, CARE>(frame, layer, k);
-        }
-    }
-    for tile in layer.targets.chunks(4) {
-        match tile.len() {
-            1 => inputs::<G, L, 1, CARE>(frame, layer, tile),
-            2 => inputs::<G, L, 2, CARE>(frame, layer, tile),
-            3 => inputs::<G, L, 3, CARE>(frame, layer, tile),
-            _ => inputs::<G, L, 4, CARE>(frame, layer, tile),
-        }
-    }
-}
-
-/// Adjoints of `T` inputs.
-#[inline(always)]
-fn inputs<const G: usize, const L: usize, const T: usize, const CARE: bool>(
-    frame: &mut Frame<'_>,
-    layer: &Layer,
-    targets: &[(u32, u32)],
-) {
-    let width = layer.width();
-    let scalars = &frame.scalars[layer.scalars as usize..][..width * layer.outputs.len()];
-    for start in (0..L as u32).step_by(G) {
-        let mut sums = [[0.0; G]; T];
-        for (k, &(_, adjoint)) in layer.outputs.iter().enumerate() {
-            if adjoint == NOWHERE {
-                continue;
-            }
-            let a = frame.lanes::<G>(adjoint + start);
-            for t in 0..T {
-                let w = scalars[k * width + 1 + targets[t].0 as usize];
-                for i in 0..G {
-                    sums[t][i] = accumulated::<CARE>(sums[t][i], a[i], w);
-                }
-            }
-        }
-        for t in 0..T {
-            let name = targets[t].1;
-            let mut d = Target::new(frame.lanes_mut::<G>((name & !FRESH) + start), name);
-            for i in 0..G {
-                d.add::<false>(i, sums[t][i], 1.0);
-            }
-        }
-    }
-}
-
-/// Adjoints of the weights and the bias of neuron `k`.
-#[inline(always)]
-fn weights<const L: usize, const CARE: bool>(frame: &mut Frame<'_>, layer: &Layer, k: usize) {
-    let adjoint = layer.outputs[k].1;
-    if adjoint == NOWHERE {
-        return;
-    }
-    let at = layer.sums as usize + k * layer.width();
-    let a = array::<L>(&frame.slots[adjoint as usize..adjoint as usize + L]);
-    let ones = folded::<L>(|i| a[i]);
-    add_parts(&mut frame.sums[at], ones);
-    add_parts(&mut frame.sums[at + layer.width() - 1], ones);
-    for (j, &input) in layer.inputs.iter().enumerate() {
-        let x = array::<L>(&frame.slots[input as usize..input as usize + L]);
-        let mut parts = [0.0; PARTS];
-        for start in (0..L).step_by(PARTS) {
-            for (p, part) in parts.iter_mut().enumerate().take(L - start) {
-                *part = accumulated::<CARE>(*part, a[start + p], x[start + p]);
-            }
-        }
-        add_parts(&mut frame.sums[at + 1 + j], parts);
     }
 }

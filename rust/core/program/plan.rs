@@ -5,12 +5,10 @@ use std::collections::HashSet;
 
 use super::fuse::Class;
 use super::graph::{Graph, Id, Kind, Question, Trace};
+use super::kernels::LANES;
 use super::section::{Role, Scalar, Section, Task};
 use super::simd::Level;
 use super::uses;
-
-/// Rows in a block.
-pub const LANES: usize = 64;
 
 /// Which kind of batch a plan is for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]

@@ -10,9 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis, s};
 
 use super::graph::Kind;
-use super::kernels::{Frame, PARTS};
+use super::kernels::{Frame, LANES, PARTS};
 use super::paths::Paths;
-use super::plan::{LANES, Output, Plan};
+use super::plan::{Output, Plan};
 use super::section::Section;
 use super::simd::Instruction;
 use super::tables::FRESH;

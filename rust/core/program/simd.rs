@@ -4,6 +4,10 @@
 //! references that the layout keeps apart (the layout checks each instruction), and a copy
 //! made for a level must only run on a processor that has it.
 
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64 as arch;
+
+use super::dense::{self, Pack};
 use super::kernels::{self, Frame, Names, Target};
 use super::recording::Test;
 use super::tables::FRESH;
@@ -173,6 +177,127 @@ unsafe fn target<'a, const L: usize>(frame: &mut Frame<'_>, name: u32) -> Target
     Target::new(unsafe { write(frame, name & !FRESH) }, name)
 }
 
+/// A register of two lanes, as every processor has.
+#[derive(Clone, Copy)]
+struct Pair([f64; 2]);
+
+impl Pack for Pair {
+    const WIDTH: usize = 2;
+    #[inline(always)]
+    fn splat(x: f64) -> Pair {
+        Pair([x; 2])
+    }
+    #[inline(always)]
+    fn load(from: &[f64]) -> Pair {
+        Pair([from[0], from[1]])
+    }
+    #[inline(always)]
+    fn store(self, to: &mut [f64]) {
+        to[..2].copy_from_slice(&self.0);
+    }
+    #[inline(always)]
+    fn add(self, other: Pair) -> Pair {
+        Pair([self.0[0] + other.0[0], self.0[1] + other.0[1]])
+    }
+    #[inline(always)]
+    fn mul(self, other: Pair) -> Pair {
+        Pair([self.0[0] * other.0[0], self.0[1] * other.0[1]])
+    }
+    #[inline(always)]
+    fn accumulated<const CARE: bool>(self, a: Pair, b: Pair) -> Pair {
+        Pair([0, 1].map(|i| kernels::accumulated::<CARE>(self.0[i], a.0[i], b.0[i])))
+    }
+}
+
+/// A register of the processor's, by its instructions. Only the copies of kernels that are made for
+/// the level use it, so that the processor has them; and they become part of those copies, which
+/// have the features.
+#[cfg(target_arch = "x86_64")]
+macro_rules! register {
+    ($Name:ident, $Register:ident, $width:literal, $splat:ident, $load:ident, $store:ident,
+        $add:ident, $mul:ident, $fused:ident, |$sum:ident, $a:ident, $b:ident| $careful:expr) => {
+        #[derive(Clone, Copy)]
+        struct $Name(arch::$Register);
+
+        impl Pack for $Name {
+            const WIDTH: usize = $width;
+            #[inline(always)]
+            fn splat(x: f64) -> $Name {
+                // SAFETY: the processor has the level.
+                $Name(unsafe { arch::$splat(x) })
+            }
+            #[inline(always)]
+            fn load(from: &[f64]) -> $Name {
+                let from = &from[..$width];
+                // SAFETY: the processor has the level; so many numbers stand there.
+                $Name(unsafe { arch::$load(from.as_ptr()) })
+            }
+            #[inline(always)]
+            fn store(self, to: &mut [f64]) {
+                let to = &mut to[..$width];
+                // SAFETY: as above.
+                unsafe { arch::$store(to.as_mut_ptr(), self.0) }
+            }
+            #[inline(always)]
+            fn add(self, other: $Name) -> $Name {
+                // SAFETY: the processor has the level.
+                $Name(unsafe { arch::$add(self.0, other.0) })
+            }
+            #[inline(always)]
+            fn mul(self, other: $Name) -> $Name {
+                // SAFETY: the processor has the level.
+                $Name(unsafe { arch::$mul(self.0, other.0) })
+            }
+            #[inline(always)]
+            fn accumulated<const CARE: bool>(self, a: $Name, b: $Name) -> $Name {
+                let ($sum, $a, $b) = (self.0, a.0, b.0);
+                // SAFETY: the processor has the level.
+                $Name(unsafe { if CARE { $careful } else { arch::$fused($a, $b, $sum) } })
+            }
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+register!(
+    Quad,
+    __m256d,
+    4,
+    _mm256_set1_pd,
+    _mm256_loadu_pd,
+    _mm256_storeu_pd,
+    _mm256_add_pd,
+    _mm256_mul_pd,
+    _mm256_fmadd_pd,
+    |sum, a, b| {
+        let zero = arch::_mm256_setzero_pd();
+        let both = arch::_mm256_and_pd(
+            arch::_mm256_cmp_pd::<{ arch::_CMP_NEQ_UQ }>(a, zero),
+            arch::_mm256_cmp_pd::<{ arch::_CMP_NEQ_UQ }>(b, zero),
+        );
+        arch::_mm256_blendv_pd(sum, arch::_mm256_fmadd_pd(a, b, sum), both)
+    }
+);
+
+#[cfg(target_arch = "x86_64")]
+register!(
+    Octet,
+    __m512d,
+    8,
+    _mm512_set1_pd,
+    _mm512_loadu_pd,
+    _mm512_storeu_pd,
+    _mm512_add_pd,
+    _mm512_mul_pd,
+    _mm512_fmadd_pd,
+    |sum, a, b| {
+        let zero = arch::_mm512_setzero_pd();
+        let both = arch::_mm512_cmp_pd_mask::<{ arch::_CMP_NEQ_UQ }>(a, zero)
+            & arch::_mm512_cmp_pd_mask::<{ arch::_CMP_NEQ_UQ }>(b, zero);
+        arch::_mm512_mask3_fmadd_pd(a, b, sum, both)
+    }
+);
+
 /// For each row of the table, a kernel by its number of operands.
 macro_rules! by_row {
     ($r:ident, $c:ident; $($Op:ident($($x:ident),+) $name:ident $arity:tt $symbol:literal $latex:literal
@@ -211,9 +336,9 @@ macro_rules! by_row {
     };
 }
 
-/// A copy of all kernels: lanes a register tile of a layer takes, with care or not, features.
+/// A copy of all kernels: registers, with care or not, the number for partials, features.
 macro_rules! level {
-    ($level:ident, $tile:literal, $care:literal, $Number:ty $(, $features:literal)?) => {
+    ($level:ident, $Pack:ty, $care:literal, $Number:ty $(, $features:literal)?) => {
         mod $level {
             use super::*;
 
@@ -295,13 +420,13 @@ macro_rules! level {
             }
 
             $(#[target_feature(enable = $features)])?
-            unsafe fn layer<const L: usize>(frame: &mut Frame<'_>, n: &Names) {
-                kernels::layer::<$tile, L>(frame, n);
+            unsafe fn layer(frame: &mut Frame<'_>, n: &Names) {
+                dense::layer::<$Pack>(frame, n);
             }
 
             $(#[target_feature(enable = $features)])?
-            unsafe fn layer_reverse<const L: usize>(frame: &mut Frame<'_>, n: &Names) {
-                kernels::layer_reverse::<$tile, L, $care>(frame, n);
+            unsafe fn layer_reverse(frame: &mut Frame<'_>, n: &Names) {
+                dense::layer_reverse::<$Pack, $care>(frame, n);
             }
 
             $(#[target_feature(enable = $features)])?
@@ -325,7 +450,7 @@ macro_rules! level {
             pub fn forward<const L: usize>(work: Work) -> Kernel {
                 match work {
                     Work::Forward(op) => row_forward::<L>(op),
-                    Work::Layer => layer::<L>,
+                    Work::Layer => layer,
                     Work::Check(Test::Less) => check::<L, 0>,
                     Work::Check(Test::LessEqual) => check::<L, 1>,
                     Work::Check(Test::Equal) => check::<L, 2>,
@@ -342,7 +467,7 @@ macro_rules! level {
             pub fn reverse<const L: usize>(work: Work) -> Kernel {
                 match work {
                     Work::Reverse(op, of) => row_reverse::<L>(op, of),
-                    Work::LayerReverse => layer_reverse::<L>,
+                    Work::LayerReverse => layer_reverse,
                     _ => linear_reverse::<L>,
                 }
             }
@@ -350,13 +475,13 @@ macro_rules! level {
     };
 }
 
-level!(baseline, 8, false, Lane);
-level!(baseline_careful, 8, true, f64);
+level!(baseline, Pair, false, Lane);
+level!(baseline_careful, Pair, true, f64);
 #[cfg(target_arch = "x86_64")]
-level!(avx2, 8, false, Lane, "avx2,fma");
+level!(avx2, Quad, false, Lane, "avx2,fma");
 #[cfg(target_arch = "x86_64")]
-level!(avx2_careful, 8, true, f64, "avx2,fma");
+level!(avx2_careful, Quad, true, f64, "avx2,fma");
 #[cfg(target_arch = "x86_64")]
-level!(avx512, 16, false, Lane, "avx2,fma,avx512f,avx512dq,avx512vl");
+level!(avx512, Octet, false, Lane, "avx2,fma,avx512f,avx512dq,avx512vl");
 #[cfg(target_arch = "x86_64")]
-level!(avx512_careful, 16, true, f64, "avx2,fma,avx512f,avx512dq,avx512vl");
+level!(avx512_careful, Octet, true, f64, "avx2,fma,avx512f,avx512dq,avx512vl");

@@ -1,0 +1,208 @@
+//! Dense layers on a block of rows: a tile of neurons, inputs or weights at a time stays in
+//! registers.
+//!
+//! Everything else is loops that the compiler vectorises; sums that must stay in registers while
+//! two lists are walked are not, so these are written in [`Pack`]s.
+
+use std::array::from_fn;
+
+use super::kernels::{Frame, LANES, Names, PARTS};
+use super::tables::{FRESH, Layer, NOWHERE};
+
+/// As many lanes as a register holds.
+pub trait Pack: Copy {
+    /// Number of lanes: divides [`PARTS`].
+    const WIDTH: usize;
+    /// Every lane `x`.
+    fn splat(x: f64) -> Self;
+    /// The first lanes of `from`, which has as many.
+    fn load(from: &[f64]) -> Self;
+    /// To the first lanes of `to`, which has as many.
+    fn store(self, to: &mut [f64]);
+    /// The sum, lane by lane.
+    fn add(self, other: Self) -> Self;
+    /// The product, lane by lane.
+    fn mul(self, other: Self) -> Self;
+    /// `self + a * b` rounded once; with care, where `a` or `b` is exactly zero, `self`.
+    fn accumulated<const CARE: bool>(self, a: Self, b: Self) -> Self;
+}
+
+/// The packs at `offset`.
+#[inline(always)]
+fn packs<V: Pack, const P: usize>(slots: &[f64], offset: usize) -> [V; P] {
+    let lanes = &slots[offset..offset + V::WIDTH * P];
+    from_fn(|p| V::load(&lanes[p * V::WIDTH..]))
+}
+
+#[inline(always)]
+fn store<V: Pack, const P: usize>(slots: &mut [f64], offset: usize, packs: [V; P]) {
+    let lanes = &mut slots[offset..offset + V::WIDTH * P];
+    packs.iter().enumerate().for_each(|(p, pack)| pack.store(&mut lanes[p * V::WIDTH..]));
+}
+
+/// A dense layer: `[layer]`.
+#[inline(always)]
+pub fn layer<V: Pack>(frame: &mut Frame<'_>, n: &Names) {
+    let layer = &frame.tables.layers[n[0] as usize];
+    for k in (0..layer.outputs.len()).step_by(4) {
+        match layer.outputs.len() - k {
+            1 => neurons::<V, 1, 4>(frame, layer, k),
+            2 => neurons::<V, 2, 4>(frame, layer, k),
+            3 => neurons::<V, 3, 2>(frame, layer, k),
+            _ => neurons::<V, 4, 2>(frame, layer, k),
+        }
+    }
+}
+
+/// Neurons `k` to `k + T`, `P` packs at a time: each sum in its own order, as the tape has it.
+#[inline(always)]
+fn neurons<V: Pack, const T: usize, const P: usize>(
+    frame: &mut Frame<'_>,
+    layer: &Layer,
+    k: usize,
+) {
+    let (width, count) = (layer.width(), layer.inputs.len());
+    let scalars = &frame.scalars[layer.scalars as usize + k * width..][..width * T];
+    let weights: [&[f64]; T] = from_fn(|t| &scalars[t * width + 1..][..count]);
+    for start in (0..LANES).step_by(V::WIDTH * P) {
+        let mut sums: [[V; P]; T] = from_fn(|t| [V::splat(scalars[t * width]); P]);
+        for (j, &input) in layer.inputs.iter().enumerate() {
+            let x: [V; P] = packs(frame.slots, input as usize + start);
+            for t in 0..T {
+                let weight = V::splat(weights[t][j]);
+                sums[t] = from_fn(|p| sums[t][p].add(x[p].mul(weight)));
+            }
+        }
+        for t in 0..T {
+            if layer.bias {
+                let bias = V::splat(scalars[(t + 1) * width - 1]);
+                sums[t] = sums[t].map(|sum| sum.add(bias));
+            }
+            store(frame.slots, layer.outputs[k + t].0 as usize + start, sums[t]);
+        }
+    }
+}
+
+/// The reverse of [`layer`]: `[layer]`.
+#[inline(always)]
+pub fn layer_reverse<V: Pack, const CARE: bool>(frame: &mut Frame<'_>, n: &Names) {
+    let layer = &frame.tables.layers[n[0] as usize];
+    if layer.sums != NOWHERE {
+        let mut neurons = (0..layer.outputs.len()).filter(|&k| layer.outputs[k].1 != NOWHERE);
+        while let Some(k) = neurons.next() {
+            match neurons.next() {
+                Some(l) => weights::<V, 2, CARE>(frame, layer, [k, l]),
+                None => weights::<V, 1, CARE>(frame, layer, [k]),
+            }
+        }
+    }
+    for tile in layer.targets.chunks(4) {
+        match tile.len() {
+            1 => inputs::<V, 1, 4, CARE>(frame, layer, tile),
+            2 => inputs::<V, 2, 4, CARE>(frame, layer, tile),
+            3 => inputs::<V, 3, 2, CARE>(frame, layer, tile),
+            _ => inputs::<V, 4, 2, CARE>(frame, layer, tile),
+        }
+    }
+}
+
+/// Adjoints of `T` inputs, `P` packs at a time.
+#[inline(always)]
+fn inputs<V: Pack, const T: usize, const P: usize, const CARE: bool>(
+    frame: &mut Frame<'_>,
+    layer: &Layer,
+    targets: &[(u32, u32)],
+) {
+    let width = layer.width();
+    let scalars = &frame.scalars[layer.scalars as usize..][..width * layer.outputs.len()];
+    for start in (0..LANES).step_by(V::WIDTH * P) {
+        let mut sums = [[V::splat(0.0); P]; T];
+        for (&(_, adjoint), row) in layer.outputs.iter().zip(scalars.chunks_exact(width)) {
+            if adjoint == NOWHERE {
+                continue;
+            }
+            let a: [V; P] = packs(frame.slots, adjoint as usize + start);
+            for t in 0..T {
+                let weight = V::splat(row[1 + targets[t].0 as usize]);
+                sums[t] = from_fn(|p| sums[t][p].accumulated::<CARE>(a[p], weight));
+            }
+        }
+        for t in 0..T {
+            let (name, fresh) = (targets[t].1 & !FRESH, targets[t].1 & FRESH != 0);
+            let at = name as usize + start;
+            if !fresh {
+                let old: [V; P] = packs(frame.slots, at);
+                sums[t] = from_fn(|p| sums[t][p].add(old[p]));
+            }
+            store(frame.slots, at, sums[t]);
+        }
+    }
+}
+
+/// Adjoints of the shared numbers of `K` neurons.
+#[inline(always)]
+fn weights<V: Pack, const K: usize, const CARE: bool>(
+    frame: &mut Frame<'_>,
+    layer: &Layer,
+    neurons: [usize; K],
+) {
+    let at = neurons.map(|k| layer.sums as usize + k * layer.width());
+    let adjoints = neurons.map(|k| layer.outputs[k].1);
+    for k in 0..K {
+        summed::<V>(frame, adjoints[k], [at[k], at[k] + layer.width() - 1]);
+    }
+    let mut at = at.map(|at| at + 1);
+    for tile in layer.inputs.chunks(4) {
+        match *tile {
+            [a] => products::<V, K, 1, CARE>(frame, adjoints, [a], at),
+            [a, b] => products::<V, K, 2, CARE>(frame, adjoints, [a, b], at),
+            [a, b, c] => products::<V, K, 3, CARE>(frame, adjoints, [a, b, c], at),
+            [a, b, c, d, ..] => products::<V, K, 4, CARE>(frame, adjoints, [a, b, c, d], at),
+            [] => {}
+        }
+        at = at.map(|at| at + 4);
+    }
+}
+
+/// Adds the lanes of `adjoint` to two sums.
+#[inline(always)]
+fn summed<V: Pack>(frame: &mut Frame<'_>, adjoint: u32, at: [usize; 2]) {
+    for part in (0..PARTS).step_by(V::WIDTH) {
+        let mut sum = V::splat(0.0);
+        for start in (part..LANES).step_by(PARTS) {
+            let [a]: [V; 1] = packs(frame.slots, adjoint as usize + start);
+            sum = sum.add(a);
+        }
+        at.iter().for_each(|&at| add(frame, at, part, sum));
+    }
+}
+
+/// Adds `adjoint * x`, summed over the lanes, to the sums at `at`, for `K` adjoints and `J` inputs.
+#[inline(always)]
+fn products<V: Pack, const K: usize, const J: usize, const CARE: bool>(
+    frame: &mut Frame<'_>,
+    adjoints: [u32; K],
+    inputs: [u32; J],
+    at: [usize; K],
+) {
+    for part in (0..PARTS).step_by(V::WIDTH) {
+        let mut sums = [[V::splat(0.0); J]; K];
+        for start in (part..LANES).step_by(PARTS) {
+            let a: [[V; 1]; K] = adjoints.map(|a| packs(frame.slots, a as usize + start));
+            let x: [[V; 1]; J] = inputs.map(|x| packs(frame.slots, x as usize + start));
+            for k in 0..K {
+                sums[k] = from_fn(|j| sums[k][j].accumulated::<CARE>(a[k][0], x[j][0]));
+            }
+        }
+        for k in 0..K {
+            (0..J).for_each(|j| add(frame, at[k] + j, part, sums[k][j]));
+        }
+    }
+}
+
+/// Adds to some parts of a sum over rows.
+#[inline(always)]
+fn add<V: Pack>(frame: &mut Frame<'_>, at: usize, part: usize, sum: V) {
+    let parts = &mut frame.sums[at][part..part + V::WIDTH];
+    V::load(parts).add(sum).store(parts);
+}
