@@ -14,6 +14,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
 use crate::slots::Handle;
+use crate::value::sweep;
 use crate::{recording, threads, trace};
 use call::{Call, Filled};
 
@@ -186,6 +187,22 @@ impl Paths {
             totals.as_array_mut().iter_mut().zip(&filled.totals).for_each(|(to, x)| *to = *x);
         }
         Ok(parameter_gradient.then(|| PyArray1::from_vec(missing.py(), filled.parameters)))
+    }
+
+    /// Adds to the gradients of the captured values: to a leaf's own, through an inner node to its
+    /// leaves'.
+    ///
+    /// Parameters
+    /// ----------
+    /// gradient : numpy.ndarray
+    ///     A number for each of the first captured values.
+    fn add_gradient(&self, py: Python<'_>, gradient: PyReadonlyArray1<'_, f64>) {
+        let values: Vec<_> = lock(&self.parameters).iter().map(|v| v.clone_ref(py)).collect();
+        for (value, adjoint) in values.iter().zip(gradient.as_array()) {
+            if let Some(value) = Handle::of(value.bind(py)) {
+                sweep(&value, *adjoint);
+            }
+        }
     }
 
     /// The captured values, in the order in which they were met.

@@ -212,15 +212,19 @@ pub fn backward<'py>(
     trace::refuse_gradients("backward()")?;
     let [seed] = named("backward", ["seed"], args, kwargs)?;
     let seed = seed.map_or(Ok(1.0), |seed| plain("seed", &seed))?;
-    let value = me(object)?;
+    sweep(&me(object)?, seed);
+    Ok(object.py().None().into_bound(object.py()))
+}
+
+/// Adds to the gradients of what `value` was computed from; a leaf's own.
+pub fn sweep(value: &Handle<'_>, seed: f64) {
     if value.at() < 0 {
         let mut state = enter_idle();
         let sum = state.tape.grad(value.slot()) + seed;
         state.tape.set_grad(value.slot(), sum);
     } else {
-        state::backward(object.py(), value.at(), seed);
+        state::backward(value.any().py(), value.at(), seed);
     }
-    Ok(object.py().None().into_bound(object.py()))
 }
 
 pub fn detach<'py>(

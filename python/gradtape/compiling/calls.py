@@ -1,20 +1,16 @@
 """One call of a compiled function: its rows, and what is asked of them."""
 
 from collections.abc import Callable, Sequence
-from threading import RLock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradtape._core import Value
 from gradtape.compiling.batch import Plan
 from gradtape.compiling.forms import Form
 from gradtape.compiling.structure import Leaf, Tree, build, flat
 
 __all__ = ["Call", "chosen_arguments", "thread_count"]
-
-_adding = RLock()
 
 Record = Callable[[Form, Sequence[NDArray[np.float64]], int, tuple[int, ...]], None]
 
@@ -169,7 +165,7 @@ class Call:
             parameter_gradient=True,
             threads=self.threads,
         )
-        add_to_gradients(form.native.parameters, gradient)
+        form.native.add_gradient(gradient)
         return totals.item() * scale
 
     def jacobian(self, wanted: set[int]) -> tuple[Tree, list[list[Any]]]:
@@ -235,16 +231,6 @@ class Call:
 
 def _zeros(shape: tuple[int, ...] | None) -> Any:
     return np.zeros(shape) if shape else 0.0
-
-
-def add_to_gradients(parameters: Sequence[Value], gradient: NDArray[np.float64]) -> None:
-    """Add to the gradients of values: to a leaf's own, through an inner node to its leaves'."""
-    with _adding:
-        for value, number in zip(parameters, gradient.tolist(), strict=False):
-            if value.op:
-                value.backward(number)
-            else:
-                value.grad += number
 
 
 def chosen_arguments(
