@@ -1,13 +1,12 @@
-//! Dense layers on a block of rows: a tile of neurons, inputs or weights at a time stays in
-//! registers.
+//! Sums of terms and dense layers on a block of rows: what is summed stays in registers.
 //!
-//! Everything else is loops that the compiler vectorises; sums that must stay in registers while
-//! two lists are walked are not, so these are written in [`Pack`]s.
+//! Other kernels are loops that the compiler vectorises; sums that must stay in registers while
+//! lists are walked it does not, so these are written in [`Pack`]s.
 
 use std::array::from_fn;
 
-use super::kernels::{Frame, LANES, Names, PARTS};
-use super::tables::{FRESH, Layer, NOWHERE};
+use super::kernels::{Frame, LANES, Names, PARTS, accumulated};
+use super::tables::{FRESH, Layer, NOWHERE, Place};
 
 /// As many lanes as a register holds.
 pub trait Pack: Copy {
@@ -21,10 +20,48 @@ pub trait Pack: Copy {
     fn store(self, to: &mut [f64]);
     /// The sum, lane by lane.
     fn add(self, other: Self) -> Self;
+    /// The difference, lane by lane.
+    fn sub(self, other: Self) -> Self;
     /// The product, lane by lane.
     fn mul(self, other: Self) -> Self;
     /// `self + a * b` rounded once; with care, where `a` or `b` is exactly zero, `self`.
     fn accumulated<const CARE: bool>(self, a: Self, b: Self) -> Self;
+}
+
+/// Lanes as any processor has them.
+#[derive(Clone, Copy)]
+pub struct Plain<const N: usize>([f64; N]);
+
+impl<const N: usize> Pack for Plain<N> {
+    const WIDTH: usize = N;
+    #[inline(always)]
+    fn splat(x: f64) -> Self {
+        Plain([x; N])
+    }
+    #[inline(always)]
+    fn load(from: &[f64]) -> Self {
+        Plain(from_fn(|i| from[i]))
+    }
+    #[inline(always)]
+    fn store(self, to: &mut [f64]) {
+        to[..N].copy_from_slice(&self.0);
+    }
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        Plain(from_fn(|i| self.0[i] + other.0[i]))
+    }
+    #[inline(always)]
+    fn sub(self, other: Self) -> Self {
+        Plain(from_fn(|i| self.0[i] - other.0[i]))
+    }
+    #[inline(always)]
+    fn mul(self, other: Self) -> Self {
+        Plain(from_fn(|i| self.0[i] * other.0[i]))
+    }
+    #[inline(always)]
+    fn accumulated<const CARE: bool>(self, a: Self, b: Self) -> Self {
+        Plain(from_fn(|i| accumulated::<CARE>(self.0[i], a.0[i], b.0[i])))
+    }
 }
 
 /// The packs at `offset`.
@@ -38,6 +75,33 @@ fn packs<V: Pack, const P: usize>(slots: &[f64], offset: usize) -> [V; P] {
 fn store<V: Pack, const P: usize>(slots: &mut [f64], offset: usize, packs: [V; P]) {
     let lanes = &mut slots[offset..offset + V::WIDTH * P];
     packs.iter().enumerate().for_each(|(p, pack)| pack.store(&mut lanes[p * V::WIDTH..]));
+}
+
+/// A sum of terms, from the first to the last, `P` packs at a time: `[result, first term, number of
+/// terms]`.
+#[inline(always)]
+pub fn linear<V: Pack, const P: usize, const L: usize>(frame: &mut Frame<'_>, n: &Names) {
+    let terms = &frame.tables.terms[n[1] as usize..(n[1] + n[2]) as usize];
+    for start in (0..L).step_by(V::WIDTH * P) {
+        let mut sum = [V::splat(-0.0); P]; // to which adding anything changes nothing
+        for term in terms {
+            let read = |place: Place| match place {
+                Place::Slot(at) => packs(frame.slots, at as usize + start),
+                Place::Scalar(at) => [V::splat(frame.scalars[at as usize]); P],
+            };
+            let mut value: [V; P] = read(term.x);
+            if let Some(y) = term.y {
+                let y = read(y);
+                value = from_fn(|p| value[p].mul(y[p]));
+            }
+            sum = if term.minus {
+                from_fn(|p| sum[p].sub(value[p]))
+            } else {
+                from_fn(|p| sum[p].add(value[p]))
+            };
+        }
+        store(frame.slots, n[0] as usize + start, sum);
+    }
 }
 
 /// A dense layer: `[layer]`.

@@ -226,47 +226,7 @@ fn add_parts(sum: &mut [f64; PARTS], parts: [f64; PARTS]) {
     }
 }
 
-/// A sum of terms, from the first to the last: `[result, first term, number of terms]`.
-#[inline(always)]
-pub fn linear<const L: usize>(frame: &mut Frame<'_>, n: &Names) {
-    let terms = &frame.tables.terms[n[1] as usize..(n[1] + n[2]) as usize];
-    let mut sum = [-0.0; L]; // to which adding anything changes nothing
-    for term in terms {
-        let sign = if term.minus { -1.0 } else { 1.0 };
-        match (term.x, term.y) {
-            (Place::Scalar(x), _) => {
-                let x = sign * frame.scalars[x as usize];
-                add_lanes(&mut sum, |_| x);
-            }
-            (Place::Slot(x), None) => {
-                let x = frame.lanes::<L>(x);
-                add_lanes(&mut sum, |i| sign * x[i]);
-            }
-            (Place::Slot(x), Some(Place::Scalar(w))) => {
-                let (x, w) = (frame.lanes::<L>(x), sign * frame.scalars[w as usize]);
-                add_lanes(&mut sum, |i| x[i] * w);
-            }
-            (Place::Slot(x), Some(Place::Slot(y))) => {
-                let (x, y) = (frame.lanes::<L>(x), frame.lanes::<L>(y));
-                if term.minus {
-                    add_lanes(&mut sum, |i| -(x[i] * y[i]));
-                } else {
-                    add_lanes(&mut sum, |i| x[i] * y[i]);
-                }
-            }
-        }
-    }
-    *frame.lanes_mut::<L>(n[0]) = sum;
-}
-
-#[inline(always)]
-fn add_lanes<const L: usize>(sum: &mut [f64; L], x: impl Fn(usize) -> f64) {
-    for (i, sum) in sum.iter_mut().enumerate() {
-        *sum += x(i);
-    }
-}
-
-/// The reverse of [`linear`]: `[adjoint of the result, first term, number of terms]`.
+/// The reverse of a sum of terms: `[adjoint of the result, first term, number of terms]`.
 #[inline(always)]
 pub fn linear_reverse<const L: usize, const CARE: bool>(frame: &mut Frame<'_>, n: &Names) {
     let tables = frame.tables;

@@ -7,7 +7,7 @@
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64 as arch;
 
-use super::dense::{self, Pack};
+use super::dense::{self, Pack, Plain};
 use super::kernels::{self, Frame, Names, Target};
 use super::recording::Test;
 use super::tables::FRESH;
@@ -177,45 +177,13 @@ unsafe fn target<'a, const L: usize>(frame: &mut Frame<'_>, name: u32) -> Target
     Target::new(unsafe { write(frame, name & !FRESH) }, name)
 }
 
-/// A register of two lanes, as every processor has.
-#[derive(Clone, Copy)]
-struct Pair([f64; 2]);
-
-impl Pack for Pair {
-    const WIDTH: usize = 2;
-    #[inline(always)]
-    fn splat(x: f64) -> Pair {
-        Pair([x; 2])
-    }
-    #[inline(always)]
-    fn load(from: &[f64]) -> Pair {
-        Pair([from[0], from[1]])
-    }
-    #[inline(always)]
-    fn store(self, to: &mut [f64]) {
-        to[..2].copy_from_slice(&self.0);
-    }
-    #[inline(always)]
-    fn add(self, other: Pair) -> Pair {
-        Pair([self.0[0] + other.0[0], self.0[1] + other.0[1]])
-    }
-    #[inline(always)]
-    fn mul(self, other: Pair) -> Pair {
-        Pair([self.0[0] * other.0[0], self.0[1] * other.0[1]])
-    }
-    #[inline(always)]
-    fn accumulated<const CARE: bool>(self, a: Pair, b: Pair) -> Pair {
-        Pair([0, 1].map(|i| kernels::accumulated::<CARE>(self.0[i], a.0[i], b.0[i])))
-    }
-}
-
 /// A register of the processor's, by its instructions. Only the copies of kernels that are made for
 /// the level use it, so that the processor has them; and they become part of those copies, which
 /// have the features.
 #[cfg(target_arch = "x86_64")]
 macro_rules! register {
     ($Name:ident, $Register:ident, $width:literal, $splat:ident, $load:ident, $store:ident,
-        $add:ident, $mul:ident, $fused:ident, |$sum:ident, $a:ident, $b:ident| $careful:expr) => {
+        $add:ident, $sub:ident, $mul:ident, $fused:ident, |$sum:ident, $a:ident, $b:ident| $careful:expr) => {
         #[derive(Clone, Copy)]
         struct $Name(arch::$Register);
 
@@ -244,6 +212,11 @@ macro_rules! register {
                 $Name(unsafe { arch::$add(self.0, other.0) })
             }
             #[inline(always)]
+            fn sub(self, other: $Name) -> $Name {
+                // SAFETY: the processor has the level.
+                $Name(unsafe { arch::$sub(self.0, other.0) })
+            }
+            #[inline(always)]
             fn mul(self, other: $Name) -> $Name {
                 // SAFETY: the processor has the level.
                 $Name(unsafe { arch::$mul(self.0, other.0) })
@@ -267,6 +240,7 @@ register!(
     _mm256_loadu_pd,
     _mm256_storeu_pd,
     _mm256_add_pd,
+    _mm256_sub_pd,
     _mm256_mul_pd,
     _mm256_fmadd_pd,
     |sum, a, b| {
@@ -288,6 +262,7 @@ register!(
     _mm512_loadu_pd,
     _mm512_storeu_pd,
     _mm512_add_pd,
+    _mm512_sub_pd,
     _mm512_mul_pd,
     _mm512_fmadd_pd,
     |sum, a, b| {
@@ -411,7 +386,11 @@ macro_rules! level {
 
             $(#[target_feature(enable = $features)])?
             unsafe fn linear<const L: usize>(frame: &mut Frame<'_>, n: &Names) {
-                kernels::linear::<L>(frame, n);
+                if L == 1 {
+                    dense::linear::<Plain<1>, 1, 1>(frame, n);
+                } else {
+                    dense::linear::<$Pack, 8, L>(frame, n);
+                }
             }
 
             $(#[target_feature(enable = $features)])?
@@ -475,8 +454,8 @@ macro_rules! level {
     };
 }
 
-level!(baseline, Pair, false, Lane);
-level!(baseline_careful, Pair, true, f64);
+level!(baseline, Plain<2>, false, Lane);
+level!(baseline_careful, Plain<2>, true, f64);
 #[cfg(target_arch = "x86_64")]
 level!(avx2, Quad, false, Lane, "avx2,fma");
 #[cfg(target_arch = "x86_64")]
