@@ -9,15 +9,25 @@
 //! A few functions have a range outside which only a library's call is right. What is done there
 //! is a parameter, [`Beyond`].
 
+mod circular;
 mod coefficients;
+mod error;
 mod exponential;
+mod hyperbolic;
 mod logarithm;
+mod power;
 
+pub use circular::{cos, sin, tan};
+pub use error::{erf, erfc, norm_cdf};
 pub use exponential::{exp, expm1, sigmoid};
+pub use hyperbolic::{cosh, sinh, tanh};
 pub use logarithm::{log, log1p, log2, log10, softplus};
+pub use power::pow;
 
 /// What is done outside the range that the branch-free formula covers.
 pub trait Beyond {
+    /// Whether values are computed one by one, so that a branch may spare work.
+    const ALONE: bool;
     /// The number that stands for the function's value there.
     fn beyond(exact: impl FnOnce() -> f64) -> f64;
 }
@@ -32,6 +42,8 @@ pub struct Exact;
 pub struct Lanes;
 
 impl Beyond for Exact {
+    const ALONE: bool = true;
+
     #[inline(always)]
     fn beyond(exact: impl FnOnce() -> f64) -> f64 {
         exact()
@@ -39,6 +51,8 @@ impl Beyond for Exact {
 }
 
 impl Beyond for Lanes {
+    const ALONE: bool = false;
+
     #[inline(always)]
     fn beyond(_: impl FnOnce() -> f64) -> f64 {
         SENTINEL

@@ -19,7 +19,7 @@ macro_rules! operations { ($with:path) => { $with! { r, c;
     Sub(x, y) sub 2 "-" "$x - $y" { x - y } [c(1.0), c(-1.0)] true, "Difference of two operands";
     Mul(x, y) mul 2 "*" r"$x \cdot $y" { x * y } [y, x] true, "Product of two operands";
     Div(x, y) div 2 "/" r"\frac{$x}{$y}" { x / y } [c(1.0) / y, -r / y] y != 0.0, "Quotient of two operands";
-    Pow(x, y) pow 2 "**" "$x^{$y}" { power(x, y) }
+    Pow(x, y) pow 2 "**" "$x^{$y}" { elementary::pow::<B>(x, y) }
         [(x.equal(c(0.0)) * y.equal(c(0.0))).r#where(c(0.0), y * x.pow(y - c(1.0))), (x.equal(c(0.0)) * y.greater_equal(c(0.0))).r#where(c(0.0), r * x.log())]
         x > 0.0 || y.fract() == 0.0 && (x != 0.0 || y >= 0.0) || x == 0.0 && y >= 0.0, "Power; d/dx is 0 where y is 0, d/dy is 0 where x is 0 and y >= 0";
     Neg(x) neg 1 "neg" "-$x" { -x } [c(-1.0)] true, "Negative of the operand";
@@ -33,23 +33,23 @@ macro_rules! operations { ($with:path) => { $with! { r, c;
     Log10(x) log10 1 "log10" r"\log_{10}($x)" { elementary::log10(x) } [c(std::f64::consts::LOG10_E) / x] x > 0.0, "Logarithm to base 10";
     Sqrt(x) sqrt 1 "sqrt" r"\sqrt{$x}" { x.sqrt() } [c(0.5) / r] x >= 0.0, "Square root; the derivative at 0 is inf";
     Cbrt(x) cbrt 1 "cbrt" r"\sqrt[3]{$x}" { x.cbrt() } [c(1.0) / (c(3.0) * (r * r))] true, "Cube root; the derivative at 0 is inf";
-    Sin(x) sin 1 "sin" r"\sin($x)" { x.sin() } [x.cos()] x.is_finite(), "Sine of an angle in radians";
-    Cos(x) cos 1 "cos" r"\cos($x)" { x.cos() } [-x.sin()] x.is_finite(), "Cosine of an angle in radians";
-    Tan(x) tan 1 "tan" r"\tan($x)" { x.tan() } [c(1.0) + r * r] x.is_finite(), "Tangent of an angle in radians";
+    Sin(x) sin 1 "sin" r"\sin($x)" { elementary::sin::<B>(x) } [x.cos()] x.is_finite(), "Sine of an angle in radians";
+    Cos(x) cos 1 "cos" r"\cos($x)" { elementary::cos::<B>(x) } [-x.sin()] x.is_finite(), "Cosine of an angle in radians";
+    Tan(x) tan 1 "tan" r"\tan($x)" { elementary::tan::<B>(x) } [c(1.0) + r * r] x.is_finite(), "Tangent of an angle in radians";
     Asin(x) asin 1 "asin" r"\arcsin($x)" { x.asin() } [c(1.0) / ((c(1.0) - x) * (c(1.0) + x)).sqrt()] x.abs() <= 1.0, "Inverse sine, in radians";
     Acos(x) acos 1 "acos" r"\arccos($x)" { x.acos() } [c(-1.0) / ((c(1.0) - x) * (c(1.0) + x)).sqrt()] x.abs() <= 1.0, "Inverse cosine, in radians";
     Atan(x) atan 1 "atan" r"\arctan($x)" { x.atan() } [c(1.0) / (c(1.0) + x * x)] true, "Inverse tangent, in radians";
     Atan2(y, x) atan2 2 "atan2" r"\operatorname{atan2}($x, $y)" { y.atan2(x) } [{ let h = y.hypot(x); x / h / h }, { let h = y.hypot(x); -y / h / h }] x != 0.0 || y != 0.0, "Angle of the point (second operand, first operand), in radians";
-    Sinh(x) sinh 1 "sinh" r"\sinh($x)" { x.sinh() } [x.cosh()] true, "Hyperbolic sine";
-    Cosh(x) cosh 1 "cosh" r"\cosh($x)" { x.cosh() } [x.sinh()] true, "Hyperbolic cosine";
-    Tanh(x) tanh 1 "tanh" r"\tanh($x)" { x.tanh() } [c(1.0) - r * r] true, "Hyperbolic tangent";
+    Sinh(x) sinh 1 "sinh" r"\sinh($x)" { elementary::sinh(x) } [x.cosh()] true, "Hyperbolic sine";
+    Cosh(x) cosh 1 "cosh" r"\cosh($x)" { elementary::cosh(x) } [x.sinh()] true, "Hyperbolic cosine";
+    Tanh(x) tanh 1 "tanh" r"\tanh($x)" { elementary::tanh(x) } [c(1.0) - r * r] true, "Hyperbolic tangent";
     Asinh(x) asinh 1 "asinh" r"\operatorname{arsinh}($x)" { pxfm::f_asinh(x) } [c(1.0) / x.hypot(c(1.0))] true, "Inverse hyperbolic sine";
     Acosh(x) acosh 1 "acosh" r"\operatorname{arcosh}($x)" { pxfm::f_acosh(x) } [c(1.0) / ((x - c(1.0)).sqrt() * (x + c(1.0)).sqrt())] x >= 1.0, "Inverse hyperbolic cosine";
     Atanh(x) atanh 1 "atanh" r"\operatorname{artanh}($x)" { pxfm::f_atanh(x) } [c(1.0) / ((c(1.0) - x) * (c(1.0) + x))] x.abs() < 1.0, "Inverse hyperbolic tangent";
     Hypot(x, y) hypot 2 "hypot" r"\sqrt{$x^2 + $y^2}" { x.hypot(y) } [r.equal(c(0.0)).r#where(c(0.0), x / r), r.equal(c(0.0)).r#where(c(0.0), y / r)] true, "Length of the vector (x, y); both derivatives are 0 at (0, 0)";
-    Erf(x) erf 1 "erf" r"\operatorname{erf}($x)" { pxfm::f_erf(x) } [c(std::f64::consts::FRAC_2_SQRT_PI) * (-(x * x)).exp()] true, "Error function";
-    Erfc(x) erfc 1 "erfc" r"\operatorname{erfc}($x)" { pxfm::f_erfc(x) } [c(-std::f64::consts::FRAC_2_SQRT_PI) * (-(x * x)).exp()] true, "Complementary error function, 1 - erf(x)";
-    NormCdf(x) norm_cdf 1 "norm_cdf" r"\Phi($x)" { 0.5 * pxfm::f_erfc(-x * std::f64::consts::FRAC_1_SQRT_2) } [c(FRAC_1_SQRT_2PI) * (c(-0.5) * x * x).exp()] true, "Distribution function of the standard normal distribution";
+    Erf(x) erf 1 "erf" r"\operatorname{erf}($x)" { elementary::erf(x) } [c(std::f64::consts::FRAC_2_SQRT_PI) * (-(x * x)).exp()] true, "Error function";
+    Erfc(x) erfc 1 "erfc" r"\operatorname{erfc}($x)" { elementary::erfc(x) } [c(-std::f64::consts::FRAC_2_SQRT_PI) * (-(x * x)).exp()] true, "Complementary error function, 1 - erf(x)";
+    NormCdf(x) norm_cdf 1 "norm_cdf" r"\Phi($x)" { elementary::norm_cdf(x) } [c(FRAC_1_SQRT_2PI) * (c(-0.5) * x * x).exp()] true, "Distribution function of the standard normal distribution";
     NormPpf(x) norm_ppf 1 "norm_ppf" r"\Phi^{-1}($x)" { spec_math::cephes64::ndtri(x) } [c(1.0 / FRAC_1_SQRT_2PI) * (c(0.5) * r * r).exp()] x > 0.0 && x < 1.0, "Quantile of the standard normal distribution, inverse of norm_cdf";
     Lgamma(x) lgamma 1 "lgamma" r"\ln\left|\Gamma($x)\right|" { pxfm::f_lgamma(x) } [x.digamma()] x > 0.0 || x.fract() != 0.0, "Logarithm of the absolute value of the gamma function";
     Digamma(x) digamma 1 "digamma" r"\psi($x)" { pxfm::f_digamma(x) } [c(1.0).polygamma(x)] x > 0.0 || x.fract() != 0.0, "Derivative of lgamma";
@@ -59,7 +59,7 @@ macro_rules! operations { ($with:path) => { $with! { r, c;
     Relu(x) relu 1 "relu" r"\operatorname{relu}($x)" { if x > 0.0 || x.is_nan() { x } else { 0.0 } } [x.greater(c(0.0))] true, "max(x, 0); the derivative at 0 is 0";
     LeakyRelu(x, slope) leaky_relu 2 "leaky_relu" r"\operatorname{leaky}_{$slope}($x)" { if x > 0.0 { x } else { slope * x } } [x.greater(c(0.0)).r#where(c(1.0), slope), x.greater(c(0.0)).r#where(c(0.0), x)] true, "x where x > 0, else slope * x; the derivative at 0 is the slope";
     Elu(x, alpha) elu 2 "elu" r"\operatorname{elu}_{$alpha}($x)" { if x > 0.0 { x } else { alpha * elementary::expm1(x) } } [x.greater(c(0.0)).r#where(c(1.0), alpha * x.exp()), x.greater(c(0.0)).r#where(c(0.0), x.expm1())] true, "x where x > 0, else alpha * (exp(x) - 1); the derivative at 0 is alpha";
-    Gelu(x) gelu 1 "gelu" r"\operatorname{gelu}($x)" { x * rule::NormCdf::compute::<B>([x]) } [x.norm_cdf() + x * (c(FRAC_1_SQRT_2PI) * (c(-0.5) * x * x).exp())] true, "Gaussian error linear unit, x * norm_cdf(x)";
+    Gelu(x) gelu 1 "gelu" r"\operatorname{gelu}($x)" { x * elementary::norm_cdf(x) } [x.norm_cdf() + x * (c(FRAC_1_SQRT_2PI) * (c(-0.5) * x * x).exp())] true, "Gaussian error linear unit, x * norm_cdf(x)";
     Silu(x) silu 1 "silu" r"$x \cdot \sigma($x)" { x * elementary::sigmoid(x) } [x.sigmoid() * (c(1.0) + x * (c(1.0) - x.sigmoid()))] true, "Sigmoid linear unit, x * sigmoid(x)";
     Maximum(x, y) maximum 2 "max" r"\max($x, $y)" { if x >= y || x.is_nan() { x } else { y } } [c(0.5) * (x.greater(y) + x.greater_equal(y)), c(0.5) * (y.greater(x) + y.greater_equal(x))] true, "Larger operand; at ties each derivative is one half";
     Minimum(x, y) minimum 2 "min" r"\min($x, $y)" { if x <= y || x.is_nan() { x } else { y } } [c(0.5) * (y.greater(x) + y.greater_equal(x)), c(0.5) * (x.greater(y) + x.greater_equal(y))] true, "Smaller operand; at ties each derivative is one half";
@@ -72,7 +72,7 @@ macro_rules! operations { ($with:path) => { $with! { r, c;
 }}}
 
 use crate::elementary::{self, Beyond, Exact};
-use crate::special::{FRAC_1_SQRT_2PI, polygamma, power};
+use crate::special::{FRAC_1_SQRT_2PI, polygamma};
 use crate::{Dual, Number};
 
 /// `where` is a word of Rust's own.
@@ -84,16 +84,18 @@ const fn plain(name: &str) -> &str {
 }
 
 /// Whether a row's value says what to do beyond the range of a formula, that is, whether it names
-/// the parameter `B` of [`Rule::compute`].
+/// the parameter `B` of [`Rule::compute`]: `<B>`, however the compiler spaces it.
 const fn names_beyond(value: &str) -> bool {
-    let (text, mut i) = (value.as_bytes(), 0);
-    while i + 3 <= text.len() {
-        if text[i] == b'<' && text[i + 1] == b'B' && text[i + 2] == b'>' {
-            return true;
+    let (text, mut i, mut found) = (value.as_bytes(), 0, 0);
+    while i < text.len() && found < 3 {
+        if text[i] == b"<B>"[found] {
+            found += 1;
+        } else if text[i] != b' ' {
+            found = 0;
         }
         i += 1;
     }
-    false
+    found == 3
 }
 
 /// One row of the table with `A` operands, known at compile time: hot loops expand it.

@@ -3,18 +3,6 @@
 /// `1 / sqrt(2 π)`: density of the standard normal distribution at 0.
 pub const FRAC_1_SQRT_2PI: f64 = 0.398_942_280_401_432_7;
 
-/// `x^y`. The two exponents that people write most skip the library.
-#[inline]
-pub fn power(x: f64, y: f64) -> f64 {
-    if y == 2.0 {
-        x * x
-    } else if y == 1.0 {
-        x
-    } else {
-        x.powf(y)
-    }
-}
-
 /// `ψ⁽ⁿ⁾(x) = (-1)ⁿ⁺¹ n! ζ(n+1, x)` (DLMF 5.15.1); nan outside `n = 1, 2, …` and `x > 0`, except
 /// the trigamma function, which is defined on the negative axis as well.
 pub fn polygamma(n: f64, x: f64) -> f64 {

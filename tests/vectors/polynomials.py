@@ -97,23 +97,30 @@ def best(
     return coefficients, max(abs(w * (v - horner(coefficients, x))) for x, v, w in columns)
 
 
-def quotient(f: Function, points: Sequence[Number], degree: int) -> list[list[Number]]:
-    """Coefficients of p / q near f with a small relative error; q begins with 1.
+def quotient(
+    f: Function, weight: Function, points: Sequence[Number], degree: int
+) -> tuple[list[Number], list[Number], Number]:
+    """Fit p / q with a small maximum of |weight * (f - p / q)|; q begins with 1.
 
     Parameters
     ----------
-    f : callable
-        Positive function, 1 at 0.
+    f, weight : callable
+        Positive function of an mpf.
     points : sequence of mpf
         Where the error is to be small.
     degree : int
         Degree of q; p has one less.
+
+    Returns
+    -------
+    tuple of list of mpf, list of mpf, mpf
+        Coefficients of p and q that are f64s, lowest first, and their error.
     """
-    below, emphasis = [(1 + x) ** degree for x in points], [mpf(1)] * len(points)
-    found: tuple[Number, list[list[Number]]] = (mp.inf, [])
-    values = [f(x) for x in points]
-    for turn in range(14):
-        scale = [e / (v * b) for e, v, b in zip(emphasis, values, below, strict=True)]
+    values, weights = [f(x) for x in points], [weight(x) for x in points]
+    divisors, emphasis = [(1 + x) ** degree for x in points], [mpf(1)] * len(points)
+    found: list[tuple[Number, list[Number], list[Number]]] = []
+    for turn in range(20):
+        scale = [e * w / d for e, w, d in zip(emphasis, weights, divisors, strict=True)]
         rows = mp.matrix(len(points), 2 * degree)
         for i, x in enumerate(points):
             for k in range(degree):
@@ -121,37 +128,30 @@ def quotient(f: Function, points: Sequence[Number], degree: int) -> list[list[Nu
                 rows[i, degree + k] = -scale[i] * values[i] * x ** (k + 1)
         right = mp.matrix([s * v for s, v in zip(scale, values, strict=True)])
         solution = list(mp.lu_solve(rows.T * rows, rows.T * right))
-        above, under = solution[:degree], [mpf(1), *solution[degree:]]
-        below = [horner(under, x) for x in points]
-        errors = [
-            abs(1 - horner(above, x) / (b * v))
-            for x, b, v in zip(points, below, values, strict=True)
-        ]
-        found = min(found, (max(errors), [above, under]), key=lambda pair: pair[0])
+        above, below = solution[:degree], [mpf(1), *solution[degree:]]
+        divisors = [horner(below, x) for x in points]
+        errors = misses(points, values, weights, above, below)
+        found.append((max(errors), above, below))
         if turn > 1:
             mean = sum(errors) / len(errors)
             emphasis = [
-                mp.sqrt(w * w * (e / mean + mpf("0.02")))
-                for w, e in zip(emphasis, errors, strict=True)
+                w * mp.sqrt(e / mean + mpf("0.02")) for w, e in zip(emphasis, errors, strict=True)
             ]
-    above, under = found[1]
-    return [[mpf(1), *above[1:]], under]
+    _, above, below = min(found, key=lambda one: one[0])
+    above, below = rounded(above), rounded(below)
+    return above, below, max(misses(points, values, weights, above, below))
 
 
-def luckiest(
-    above: Sequence[Number], below: Sequence[Number], points: Sequence[Number]
-) -> tuple[Number, list[Number], list[Number]]:
-    """Round a quotient of polynomials; of many common factors take the one that does best."""
-    with mp.workdps(40):
-        wanted = [horner(below, x) / horner(above, x) for x in points]
-        best_of: list[tuple[Number, list[Number], list[Number]]] = []
-        for turn in range(400):
-            factor = 1 + mpf(turn) / 400
-            over, under = (rounded([factor * c for c in part]) for part in (above, below))
-            pairs = zip(points, wanted, strict=True)
-            error = max(abs(horner(over, x) / horner(under, x) * w - 1) for x, w in pairs)
-            best_of.append((error, over, under))
-        return min(best_of, key=lambda found: found[0])
+def misses(
+    points: Sequence[Number],
+    values: Sequence[Number],
+    weights: Sequence[Number],
+    above: Sequence[Number],
+    below: Sequence[Number],
+) -> list[Number]:
+    """Weighted errors of a quotient of polynomials."""
+    columns = zip(points, values, weights, strict=True)
+    return [w * abs(v - horner(above, x) / horner(below, x)) for x, v, w in columns]
 
 
 def split(number: Number, *digits: int) -> list[Number]:
@@ -211,15 +211,17 @@ def series(f: Function, terms: Function) -> Function:
 
 
 def exponentials() -> list[str]:
-    """Fit what exp, expm1, sinh and cosh need after their argument has lost a multiple of ln 2."""
+    """Fit what is left after an argument has lost a multiple of ln 2; of ln 2 / 2 for tanh."""
     half = mp.ln(2) / 2 * (1 + mpf(2) ** -20)
     high, low = split(mp.ln(2), 32)
     exp = series(lambda r: (mp.expm1(r) - r) / r**2, lambda _: mpf(1) / 2)
     sinh = series(lambda z: (mp.sinh(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, lambda _: mpf(1) / 6)
     cosh = series(lambda z: (mp.cosh(mp.sqrt(z)) - 1) / z, lambda _: mpf(1) / 2)
+    tanh = series(lambda z: (mp.tanh(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, lambda _: -mpf(1) / 3)
     one = lambda z: z / mp.cosh(mp.sqrt(z))  # noqa: E731
     return [
-        constant("LN_2_HIGH", high, "Upper 32 bits of ln 2: its products with exponents are exact."),
+        constant("LN_2_HIGH", high,
+                 "Upper 32 bits of ln 2: its products with exponents are exact."),
         constant("LN_2_LOW", low, "ln 2 less its upper 32 bits."),
         polynomial("EXP", "(exp(r) - 1 - r) / r^2", exp,
                    lambda r: r**2 / mp.exp(r), (-half, half), 9),
@@ -228,6 +230,8 @@ def exponentials() -> list[str]:
         polynomial("SINH", "(sinh(r) / r - 1) / r^2 in r^2", sinh,
                    lambda z: z, (mpf(0), half**2), 4),
         polynomial("COSH", "(cosh(r) - 1) / r^2 in r^2", cosh, one, (mpf(0), half**2), 5),
+        polynomial("TANH", "(tanh(r) / r - 1) / r^2 in r^2", tanh,
+                   lambda z: z * mp.sqrt(z) / mp.tanh(mp.sqrt(z)), (mpf(0), half**2 / 4), 5),
     ]  # fmt: skip
 
 
@@ -276,33 +280,51 @@ def circular() -> list[str]:
     ]  # fmt: skip
 
 
+def quotient_text(
+    name: str, what: str, f: Function, weight: Function, points: Sequence[Number], degree: int
+) -> list[str]:
+    """Fit and write a quotient of polynomials."""
+    above, below, error = quotient(f, weight, points, degree)
+    bits = mp.log(error, 2)
+    print(f"{name}: degrees {degree - 1}, {degree}, error 2^{mp.nstr(bits, 4)}")
+    low, high = (mp.nstr(end, 3) for end in (min(points), max(points)))
+    doc = f"of {what} on [{low}, {high}]; relative error below 2^{int(bits)}."
+    return [
+        array(f"{name}_ABOVE", above, f"Numerator {doc}"),
+        array(f"{name}_BELOW", below, "Its denominator."),
+    ]
+
+
 def errors() -> list[str]:
-    """Fit the error function near 0 and its scaled complement exp(x^2) erfc(x) up to 27.3."""
-    end, middle = mpf("27.3"), mpf(3)
-    scaled = lambda x: mp.erfc(x) * mp.exp(x * x)  # noqa: E731
-    # As Shepherd and Laframboise ("Chebyshev approximation of (1 + 2x) exp(x^2) erfc x", 1981)
-    # map the half line, so are the points spread.
-    high = (end - middle) / (end + middle)
-    points = [middle * (1 + t) / (1 - t) for t in nodes(mpf(-1), high, 140)]
-    above, below = quotient(scaled, points, 11)
-    root = mp.sqrt(2)
-    texts = []
-    for name, what, scale, factor in [
-        ("ERFC", "exp(x^2) erfc(x)", mpf(1), mpf(1)),
-        ("NORM", "exp(x^2 / 2) norm_cdf(-x)", root, mpf(1) / 2),
-    ]:
-        exact = [factor * c / scale**k for k, c in enumerate(above)]
-        divisor = [c / scale**k for k, c in enumerate(below)]
-        error, over, under = luckiest(exact, divisor, [x * scale for x in points])
-        bits = mp.log(error, 2)
-        print(f"{name}: degrees {len(over) - 1}, {len(under) - 1}, error 2^{mp.nstr(bits, 4)}")
-        doc = f"of `{what}` on [0, {mp.nstr(end * scale, 3)}]; relative error below 2^{int(bits)}."
-        texts.append(array(f"{name}_ABOVE", over, f"Numerator {doc}"))
-        texts.append(array(f"{name}_BELOW", under, "Its denominator."))
+    """Fit the error function near 0 and, farther out, exp(x^2) times its complement."""
+    middle, root = mpf(3), mp.sqrt(2)
     erf = series(lambda z: mp.erf(mp.sqrt(z)) / mp.sqrt(z) - 1, lambda _: 2 / mp.sqrt(mp.pi) - 1)
-    texts.append(polynomial("ERF", "erf(x) / x - 1 in x^2", erf,
-                            lambda z: 1 / (erf(z) + 1), (mpf(0), mpf(1)), 11))  # fmt: skip
-    return texts
+
+    def scaled(x: Number) -> Number:
+        return mp.erfc(x) * mp.exp(x * x)
+
+    def normal(x: Number) -> Number:
+        return scaled(x / root) / 2
+
+    def spread(end: Number) -> list[Number]:
+        # The map of the half line that Shepherd and Laframboise use ("Chebyshev approximation of
+        # (1 + 2x) exp(x^2) erfc x in 0 <= x < oo", 1981).
+        last = (end - middle) / (end + middle)
+        return [middle * (1 + t) / (1 - t) for t in nodes(mpf(-1), last, 140)[1:]]
+
+    # erf(x) = 1 - erfc(x) asks for less: erfc(1) is 0.16 already.
+    near = [mpf(7) / 2 + mpf(5) / 2 * t for t in nodes(mpf(-1), mpf(1), 100)]
+    return [
+        *quotient_text("ERFC", "`((1 + 2 x) exp(x^2) erfc(x) - 1) / x`",
+                       lambda x: ((1 + 2 * x) * scaled(x) - 1) / x,
+                       lambda x: x / ((1 + 2 * x) * scaled(x)), spread(mpf("27.3")), 10),
+        *quotient_text("NORM", "`((2 + 2 x) exp(x^2 / 2) norm_cdf(-x) - 1) / x`",
+                       lambda x: ((2 + 2 * x) * normal(x) - 1) / x,
+                       lambda x: x / ((2 + 2 * x) * normal(x)), spread(mpf("38.7")), 10),
+        polynomial("ERF", "erf(x) / x - 1 in x^2", erf,
+                   lambda z: 1 / (erf(z) + 1), (mpf(0), mpf(1)), 11),
+        *quotient_text("ERF", "`exp(x^2) erfc(x)`", scaled, lambda x: 1 / scaled(x), near, 7),
+    ]  # fmt: skip
 
 
 def main() -> None:

@@ -16,8 +16,7 @@ pub(super) struct Reduced {
     pub rest: f64,
 }
 
-/// Takes the nearest multiple of ln 2 from `x + low`, where `|x| < 2^20` and `low` is at most a few
-/// units in the last place of `x`.
+/// Takes the nearest multiple of ln 2 from `x + low`, where `|x| < 2^11` and `low` is below 0.001.
 #[inline(always)]
 pub(super) fn reduced(x: f64, low: f64) -> Reduced {
     let rounded = x * LOG2_E + ROUND;
@@ -43,28 +42,31 @@ pub(super) fn scaled(e: f64, rounded: f64, subnormal: bool) -> f64 {
     e * power_of_two(rounded, shift) * rest
 }
 
-/// `exp(x)`.
+/// Exponential function.
 #[inline(always)]
 #[must_use]
 pub fn exp(x: f64) -> f64 {
-    exp_of(x, 0.0)
+    let x = limited(x);
+    let Reduced { rounded, r, .. } = reduced(x, 0.0);
+    scaled(1.0 + (r + r * r * polynomial(r, EXP)), rounded, x < -700.0)
 }
 
-/// `exp(x + low)`, where `low` is at most a few units in the last place of `x`.
+/// `exp(x + low) * factor`, where `low` is below 0.001 and `factor` between 0.01 and 1: what
+/// underflows does so once, at the end.
 #[inline(always)]
-pub(super) fn exp_of(x: f64, low: f64) -> f64 {
-    exp_times(x, low, |e| e)
+pub(super) fn exp_times(x: f64, low: f64, factor: f64) -> f64 {
+    let x = limited(x);
+    let Reduced { rounded, r, rest } = reduced(x, low);
+    let e = r + (r * r * polynomial(r, EXP) + rest);
+    // Rounds less than the product with 1 + e.
+    scaled(factor + e * factor, rounded, x < -700.0)
 }
 
-/// `factor(exp(x + low))` for a `factor` that multiplies by a number near 1: what underflows does
-/// so once, at the end.
+/// `x` where the exponential function is neither 0 nor infinite, else a number not far off.
 #[inline(always)]
-pub(super) fn exp_times(x: f64, low: f64, factor: impl FnOnce(f64) -> f64) -> f64 {
+fn limited(x: f64) -> f64 {
     let x = if x > 710.0 { 710.0 } else { x };
-    let x = if x < -760.0 { -760.0 } else { x };
-    let Reduced { rounded, r, .. } = reduced(x, low);
-    let e = 1.0 + (r + r * r * polynomial(r, EXP));
-    scaled(factor(e), rounded, x < -700.0)
+    if x < -760.0 { -760.0 } else { x }
 }
 
 /// `exp(x) - 1`, accurate near 0.
@@ -80,15 +82,6 @@ pub fn expm1(x: f64) -> f64 {
     let y = (half * e + (half - 0.5)) * 2.0;
     // Halves of subnormal numbers lose a bit, and -0 its sign.
     if x.abs() < 1e-300 { x } else { y }
-}
-
-/// `exp(x) - 1` for `x` between 0 and 100.
-#[inline(always)]
-pub(super) fn expm1_of(x: f64) -> f64 {
-    let Reduced { rounded, r, rest } = reduced(x, 0.0);
-    let e = r + (r * r * polynomial(r, EXPM1) + rest);
-    let power = power_of_two(rounded, 0);
-    power * e + (power - 1.0)
 }
 
 /// `1 / (1 + exp(-x))`, without overflow on either side.

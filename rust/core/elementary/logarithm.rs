@@ -1,5 +1,7 @@
 //! Logarithms.
 
+use std::f64::consts::SQRT_2;
+
 use super::coefficients::{
     LN_2_HIGH, LN_2_LOW, LOG, LOG2_E_HIGH, LOG2_E_LOW, LOG10_2_HIGH, LOG10_2_LOW, LOG10_E_HIGH,
     LOG10_E_LOW,
@@ -50,7 +52,8 @@ fn limits(x: f64, y: f64) -> f64 {
 }
 
 /// What `log(1 + f) + low` is below `f`. With `s = f / (2 + f)` the logarithm is `2 s + s z p(z)`,
-/// `z = s²`; and `2 s = f - f² / 2 + s f² / 2`, where the largest terms are the most exact.
+/// `z = s²`; and `2 s = f - f² / 2 + s f² / 2`, where the largest terms are the most exact (the
+/// arrangement of Sun's fdlibm).
 #[inline(always)]
 fn below(f: f64, low: f64) -> f64 {
     let s = f / (2.0 + f);
@@ -71,13 +74,6 @@ pub fn log(x: f64) -> f64 {
 #[inline(always)]
 #[must_use]
 pub fn log1p(x: f64) -> f64 {
-    let y = limits(1.0 + x, log1p_of(x));
-    if x == 0.0 { x } else { y } // -0 keeps its sign
-}
-
-/// `log(1 + x)` for `x` above -1.
-#[inline(always)]
-pub(super) fn log1p_of(x: f64) -> f64 {
     let u = 1.0 + x;
     // What rounding took from the sum (Knuth, The Art of Computer Programming 2, 4.2.2).
     let b = u - 1.0;
@@ -87,7 +83,8 @@ pub(super) fn log1p_of(x: f64) -> f64 {
     let s = 1.0 - f / (2.0 + f);
     let down = f64::from_bits(((WHOLE + 1024.0) - k).to_bits() << FRACTION);
     let low = low * down * (0.5 * s * s);
-    k * LN_2_HIGH + (f - below(f, k * LN_2_LOW + low))
+    let y = limits(u, k * LN_2_HIGH + (f - below(f, k * LN_2_LOW + low)));
+    if x == 0.0 { x } else { y } // -0 keeps its sign
 }
 
 /// `log(1 + f)` times the constant `high + low`, plus `k * (k_high + k_low)`, where `k * k_high`
@@ -124,5 +121,13 @@ pub fn log10(x: f64) -> f64 {
 #[must_use]
 pub fn softplus(x: f64) -> f64 {
     let over = if x > 0.0 { x } else { 0.0 };
-    over + log1p_of(exp(-x.abs()))
+    let e = exp(-x.abs());
+    // As in log1p, with an exponent of 0 or 1.
+    let u = 1.0 + e;
+    let low = e - (u - 1.0);
+    let large = u > SQRT_2;
+    let (k, scale) = if large { (1.0, 0.5) } else { (0.0, 1.0) };
+    let f = u * scale - 1.0;
+    let s = 1.0 - f / (2.0 + f);
+    over + (k * LN_2_HIGH + (f - below(f, k * LN_2_LOW + low * scale * (s * s))))
 }
