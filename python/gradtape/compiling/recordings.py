@@ -167,9 +167,16 @@ class Recordings:
         if function is None:
             raise GradtapeError(form.unknown(arrays, row, where))
         with self.lock:
-            before = Watch(function)
-            holds = self.watch is None or not self.watch.changed()
-            form.record(function, arrays, row, where)
+            for last in [False] * 9 + [True]:
+                before = Watch(function)
+                holds = self.watch is None or not self.watch.changed()
+                try:
+                    form.record(function, arrays, row, where)
+                    break
+                except GradtapeError:
+                    # Another thread may have changed what the function reads meanwhile.
+                    if last or not before.changed():
+                        raise
             if holds:
                 # A look that already differs stays: the next call sees it and records anew.
                 self.watch = Watch(function).without_changes_since(before)
