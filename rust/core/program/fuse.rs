@@ -1,7 +1,7 @@
 //! Fewer and longer instructions: sums of products become one instruction each, and sums over the
 //! same factors become a dense layer. Every sum keeps its order, so its bits stay the same.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use super::graph::{Graph, Id, Kind, NONE};
 use crate::Op;
@@ -134,7 +134,7 @@ impl Fuser<'_> {
 
 /// Takes sums over the same factors together.
 fn layers(items: Vec<Item>, class: &[Class]) -> Vec<Item> {
-    let mut known: HashMap<(Vec<Id>, bool), usize> = HashMap::new();
+    let mut known: FxHashMap<(Vec<Id>, bool), usize> = FxHashMap::default();
     let mut out: Vec<Item> = Vec::with_capacity(items.len());
     for item in items {
         let Item::Linear(root, terms) = &item else {

@@ -5,7 +5,7 @@
 //! computes them, so that a replay gives the tape's numbers to the last bit. For the same reason
 //! only such algebra is done as is exact in floating point.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use super::recording::{Action, Guard, Recording, Source, Test};
 use crate::Op;
@@ -69,7 +69,7 @@ pub struct Trace {
 #[derive(Clone, Debug, Default)]
 pub struct Graph {
     nodes: Vec<Node>,
-    known: HashMap<Node, Id>,
+    known: FxHashMap<Node, Id>,
 }
 
 impl Graph {
@@ -96,6 +96,9 @@ impl Graph {
 
     /// Takes a recording in; what it has in common with earlier ones is shared.
     pub fn take(&mut self, recording: &Recording) -> Trace {
+        if self.nodes.is_empty() {
+            self.known.reserve(recording.steps.len());
+        }
         let mut at: Vec<Id> = Vec::with_capacity(recording.steps.len());
         let mut operands = Vec::new();
         for step in &recording.steps {
@@ -109,7 +112,7 @@ impl Graph {
             at.push(id);
         }
         let mut trace = Trace { guards: Vec::new(), outputs: Vec::new() };
-        let mut asked = std::collections::HashSet::new();
+        let mut asked = rustc_hash::FxHashSet::default();
         for &Guard { test, operands, holds, place } in &recording.guards {
             let operands = operands.map(|source| self.source(source, &at));
             let constant = operands.iter().all(|&id| self.constant(id).is_some());

@@ -1,7 +1,7 @@
 //! The paths of a function: a tree on the questions that it asks. A row finds its path by the
 //! answers, each of which is asked once for all paths.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 use std::fmt;
 
 use super::graph::{Graph, Question, Trace};
@@ -84,7 +84,7 @@ pub struct Paths {
     graph: Graph,
     traces: Vec<Trace>,
     questions: Vec<Question>,
-    numbers: HashMap<Question, u32>,
+    numbers: FxHashMap<Question, u32>,
     tree: Vec<Branch>,
     root: Next,
     places: Vec<(String, u32)>,
@@ -96,7 +96,7 @@ impl Default for Paths {
             graph: Graph::default(),
             traces: Vec::new(),
             questions: Vec::new(),
-            numbers: HashMap::new(),
+            numbers: FxHashMap::default(),
             tree: Vec::new(),
             root: Next::Unknown,
             places: Vec::new(),

@@ -1,7 +1,7 @@
 //! A plan: one path of a function, laid out for batches of one kind. What all rows share is
 //! computed once, the rest in blocks of rows.
 
-use std::collections::HashSet;
+use rustc_hash::FxHashSet;
 
 use super::fuse::Class;
 use super::graph::{Graph, Id, Kind, Question, Trace};
@@ -184,9 +184,9 @@ impl Plan {
         seeded: &[Id],
     ) -> Plan {
         let place = |list: &[Id], id: Id| list.iter().position(|&other| other == id);
-        let index: std::collections::HashMap<Id, usize> =
+        let index: rustc_hash::FxHashMap<Id, usize> =
             kept.iter().enumerate().map(|(k, &id)| (id, k)).collect();
-        let seed_index: std::collections::HashMap<Id, usize> =
+        let seed_index: rustc_hash::FxHashMap<Id, usize> =
             seeded.iter().enumerate().map(|(k, &id)| (id, k)).collect();
         let value = |id: Id| shared.kept[index[&id]];
         let seed = |id: Id| seed_index.get(&id).map(|&k| shared.seeds[k]);
@@ -232,7 +232,7 @@ impl Plan {
             Kind::Input(k) => Some(k),
             _ => None,
         });
-        let used: HashSet<u32> =
+        let used: FxHashSet<u32> =
             self.row_gradients.iter().map(|&(input, _)| input).chain(shared).collect();
         (0..inputs).filter(|input| !used.contains(input)).collect()
     }
@@ -255,7 +255,7 @@ impl Plan {
 
 /// Each once, in the order of appearance.
 fn unique(ids: impl Iterator<Item = Id>) -> Vec<Id> {
-    let mut seen = HashSet::new();
+    let mut seen = FxHashSet::default();
     ids.filter(|&id| seen.insert(id)).collect()
 }
 
@@ -290,7 +290,7 @@ fn varying(graph: &Graph, batch: &Batch) -> Vec<bool> {
 /// The nodes that depend on something whose gradient is wanted.
 fn flowing(graph: &Graph, batch: &Batch) -> Vec<bool> {
     let mut flows: Vec<bool> = Vec::with_capacity(graph.nodes().len());
-    let mut zero = std::collections::HashMap::new();
+    let mut zero = rustc_hash::FxHashMap::default();
     for node in graph.nodes() {
         flows.push(match node.kind {
             Kind::Input(k) => batch.wanted[k as usize],

@@ -4,7 +4,7 @@
 //! blocks of rows. Time runs over the items forwards (`0 .. n`), then over them backwards
 //! (`n + 1 ..= 2 n`); a value's slot is free after the last time at which it is read.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 use std::sync::OnceLock;
 
 use super::fuse::{Class, Item, Neuron, Term, fuse};
@@ -111,9 +111,9 @@ struct Layout<'a, const L: usize> {
     slots: Slots,
     value: Vec<u32>,
     adjoint: Vec<u32>,
-    scalar: HashMap<Id, u32>,
-    sum: HashMap<Id, u32>,
-    partials: HashMap<Op, Vec<Uses>>,
+    scalar: FxHashMap<Id, u32>,
+    sum: FxHashMap<Id, u32>,
+    partials: FxHashMap<Op, Vec<Uses>>,
     out: Section<L>,
 }
 
@@ -133,9 +133,9 @@ impl<'a, const L: usize> Layout<'a, L> {
             slots: Slots::default(),
             value: vec![NO_SLOT; count],
             adjoint: vec![NO_SLOT; count],
-            scalar: HashMap::new(),
-            sum: HashMap::new(),
-            partials: HashMap::new(),
+            scalar: FxHashMap::default(),
+            sum: FxHashMap::default(),
+            partials: FxHashMap::default(),
             out: Section {
                 forward: Vec::new(),
                 reverse: Vec::new(),
