@@ -20,6 +20,8 @@ use call::{Call, Filled};
 
 type Any<'py> = Bound<'py, PyAny>;
 
+type Plans = HashMap<(Option<usize>, Batch), Arc<Plan>>;
+
 /// One state of knowledge: a new path makes a new one.
 #[derive(Default)]
 struct Known {
@@ -28,7 +30,7 @@ struct Known {
     outputs: Option<usize>,
     recordings: Vec<Recording>,
     /// Plans by path (none for the router) and kind of batch.
-    plans: Mutex<HashMap<(Option<usize>, Batch), Arc<Plan>>>,
+    plans: Mutex<Plans>,
 }
 
 /// The paths of a function.
@@ -196,6 +198,7 @@ impl Paths {
     /// ----------
     /// gradient : numpy.ndarray
     ///     A number for each of the first captured values.
+    #[expect(clippy::needless_pass_by_value, reason = "PyO3 hands over what it extracted")]
     fn add_gradient(&self, py: Python<'_>, gradient: PyReadonlyArray1<'_, f64>) {
         let values: Vec<_> = lock(&self.parameters).iter().map(|v| v.clone_ref(py)).collect();
         for (value, adjoint) in values.iter().zip(gradient.as_array()) {
@@ -299,6 +302,7 @@ impl Paths {
     /// ValueError
     ///     If it is not such a state.
     #[staticmethod]
+    #[expect(clippy::needless_pass_by_value, reason = "PyO3 hands over what it extracted")]
     fn restore(
         py: Python<'_>,
         state: Vec<Any<'_>>,

@@ -11,8 +11,10 @@ use pyo3::prelude::*;
 /// Replays of fewer nodes than this are done before a second thread would have begun.
 const WORTH_A_THREAD: usize = 100_000;
 
+type Pools = HashMap<(u32, usize), Arc<rayon::ThreadPool>>;
+
 /// Pools by process and number of threads: threads do not survive a fork.
-static POOLS: Mutex<Option<HashMap<(u32, usize), Arc<rayon::ThreadPool>>>> = Mutex::new(None);
+static POOLS: Mutex<Option<Pools>> = Mutex::new(None);
 
 /// How many threads are used when nobody says: `GRADTAPE_THREADS`, or one a processor.
 pub fn default_count() -> PyResult<usize> {
@@ -72,6 +74,10 @@ impl Poll {
             return false;
         }
         self.last.set(Instant::now());
+        #[expect(
+            clippy::redundant_closure_for_method_calls,
+            reason = "the method is of one lifetime"
+        )]
         match Python::attach(|py| py.check_signals()) {
             Ok(()) => false,
             Err(error) => {

@@ -93,9 +93,9 @@ impl Call<'_> {
         let rows = |n: usize| n == 1 || n == self.rows;
         let leaves = self.leaves.iter().all(|leaf| rows(leaf.nrows()));
         let pairs = filled.gradients.iter().zip(&self.leaves);
-        let gradients = pairs.filter_map(|(g, leaf)| g.as_ref().map(|g| g.dim() == leaf.dim()));
+        let mut gradients = pairs.filter_map(|(g, leaf)| g.as_ref().map(|g| g.dim() == leaf.dim()));
         let values = filled.values.as_ref().is_none_or(|values| values.nrows() == self.rows);
-        if leaves && values && gradients.fold(true, |all, fits| all && fits) {
+        if leaves && values && gradients.all(|fits| fits) {
             return Ok(());
         }
         Err(PyValueError::new_err("the arrays' shapes do not fit each other"))

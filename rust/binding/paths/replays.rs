@@ -26,12 +26,11 @@ impl Paths {
         let level = Level::available().last().copied().unwrap_or(Level::Baseline);
         let paths = &known.paths;
         let router;
-        let trace = match path {
-            Some(path) => &paths.traces()[path],
-            None => {
-                router = paths.router();
-                &router
-            }
+        let trace = if let Some(path) = path {
+            &paths.traces()[path]
+        } else {
+            router = paths.router();
+            &router
         };
         let plan = Arc::new(Plan::new(paths.graph(), trace, &batch, level));
         lock(&self.compiling)[1] += start.elapsed().as_secs_f64();
@@ -117,11 +116,11 @@ impl Paths {
     }
 
     /// Replays each path on its rows.
-    fn replay_paths<'a>(
+    fn replay_paths(
         &self,
         missing: &Any<'_>,
         call: &Call<'_>,
-        filled: &mut Filled<'a>,
+        filled: &mut Filled<'_>,
     ) -> PyResult<()> {
         let py = missing.py();
         let (routes, known) = self.routes(missing, call)?;

@@ -237,7 +237,9 @@ fn summed<V: Pack>(frame: &mut Frame<'_>, adjoint: u32, at: [usize; 2]) {
             let [a]: [V; 1] = packs(frame.slots, adjoint as usize + start);
             sum = sum.add(a);
         }
-        at.iter().for_each(|&at| add(frame, at, part, sum));
+        for at in at {
+            add(frame, at, part, sum);
+        }
     }
 }
 

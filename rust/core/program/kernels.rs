@@ -41,24 +41,19 @@ impl Frame<'_> {
     fn lanes<const L: usize>(&self, offset: u32) -> &[f64; L] {
         array(&self.slots[offset as usize..offset as usize + L])
     }
-
-    #[inline(always)]
-    fn lanes_mut<const L: usize>(&mut self, offset: u32) -> &mut [f64; L] {
-        array_mut(&mut self.slots[offset as usize..offset as usize + L])
-    }
 }
 
 /// A slice of `L` numbers as an array.
 #[inline(always)]
 fn array<const L: usize>(lanes: &[f64]) -> &[f64; L] {
-    lanes.as_array().unwrap_or(&[0.0; L])
+    lanes.try_into().unwrap_or(&[0.0; L])
 }
 
 #[inline(always)]
 fn array_mut<const L: usize>(lanes: &mut [f64]) -> &mut [f64; L] {
-    match lanes.as_mut_array() {
-        Some(lanes) => lanes,
-        None => unreachable!("the slice was cut to length"),
+    match lanes.try_into() {
+        Ok(lanes) => lanes,
+        Err(_) => unreachable!("the slice was cut to length"),
     }
 }
 

@@ -94,11 +94,10 @@ impl Plan {
             let each = graph.nodes().iter().enumerate().map(|(id, node)| {
                 let member = matches!(node.kind, Kind::Apply(_) | Kind::Detach);
                 match (reached[id], varies[id] == own, member) {
-                    (false, ..) => Class::Outside,
                     (true, true, true) => Class::Member,
                     (true, true, false) => Class::Given,
                     (true, false, _) if own => Class::Shared,
-                    (true, false, _) => Class::Outside,
+                    _ => Class::Outside,
                 }
             });
             each.collect()

@@ -227,7 +227,9 @@ impl Plan {
             }
             let mut add = |seed: u32, adjoint: f64| slots[(seed & !FRESH) as usize] += adjoint;
             for (sum, seed) in sums.iter().zip(&self.sums) {
-                seed.iter().for_each(|&seed| add(seed, *sum));
+                if let Some(seed) = *seed {
+                    add(seed, *sum);
+                }
             }
             for (output, seed) in self.outputs.iter().zip(rows.seeds) {
                 if let Output::Shared(_, Some(at)) = *output {
@@ -449,7 +451,9 @@ impl Job<'_, '_> {
         for (output, seed) in plan.outputs.iter().zip(self.rows.seeds) {
             if let Output::Rows(_, Some(at)) = *output {
                 let lanes = &mut frame.slots[(at & !FRESH) as usize..][..count];
-                lanes.iter_mut().for_each(|lane| *lane += seed);
+                for lane in lanes {
+                    *lane += seed;
+                }
             }
         }
         run(if care { plan.rows.careful() } else { &plan.rows.reverse }, &mut frame);

@@ -1,0 +1,86 @@
+//! The instructions of the forward part.
+
+use super::Layout;
+use crate::Op;
+use crate::program::fuse::Item;
+use crate::program::graph::Id;
+use crate::program::kernels::Names;
+use crate::program::section::{Role, Scalar};
+use crate::program::simd::{Instruction, Work, kernel};
+use crate::program::tables::{Layer, NOWHERE, Term as Factors};
+
+impl<const L: usize> Layout<'_, L> {
+    pub(super) fn emit_forward(&mut self) {
+        self.place_splats();
+        let items = std::mem::take(&mut self.items);
+        for (i, item) in items.iter().enumerate() {
+            let (work, names) = self.forward(item);
+            self.out
+                .forward
+                .push(Instruction { kernel: kernel::<L>(self.level, work, false), names });
+            self.release(self.reads_forward(item), i as u32);
+            // What only the guards or nobody reads goes when they have been checked.
+        }
+        self.items = items;
+        for (question, role) in self.task.guards {
+            let [a, b] = question.operands.map(|id| self.lanes(id));
+            let (work, own) = match *role {
+                Role::Guard(holds) => (Work::Check(question.test), u32::from(holds)),
+                Role::Ask(at) => (Work::Ask(question.test), at),
+            };
+            let kernel = kernel::<L>(self.level, work, false);
+            self.out.forward.push(Instruction { kernel, names: [a, b, own, 0, 0, 0] });
+        }
+        self.out.kept = self.task.kept.iter().map(|&id| self.lanes(id)).collect();
+        let asked = self.task.guards.iter().flat_map(|(question, _)| question.operands);
+        let read: Vec<Id> = asked.chain(self.task.kept.iter().copied()).collect();
+        self.release(read, self.items.len() as u32);
+    }
+
+    fn result(&mut self, id: Id) -> u32 {
+        let slot = self.slots.take();
+        self.value[id as usize] = slot;
+        Self::offset(slot)
+    }
+
+    fn forward(&mut self, item: &Item) -> (Work, Names) {
+        match item {
+            Item::Row(id) => {
+                let mut names = [0; 6];
+                for (k, x) in self.task.graph.node(*id).operands().enumerate() {
+                    names[1 + k] = self.lanes(x);
+                }
+                names[0] = self.result(*id);
+                debug_assert!(!names[1..4].contains(&names[0]) || names[0] == 0);
+                (Work::Forward(self.op(*id).unwrap_or(Op::Add)), names)
+            }
+            Item::Linear(id, terms) => {
+                let first = self.out.tables.terms.len() as u32;
+                for term in terms {
+                    let (x, y) = (self.place(term.x), term.y.map(|y| self.place(y)));
+                    let factors = Factors { minus: term.minus, x, y, dx: NOWHERE, dy: NOWHERE };
+                    self.out.tables.terms.push(factors);
+                }
+                (Work::Linear, [self.result(*id), first, terms.len() as u32, 0, 0, 0])
+            }
+            Item::Layer(inputs, neurons) => {
+                let inputs = inputs.iter().map(|&x| self.lanes(x)).collect();
+                let scalars = self.out.scalars.len() as u32;
+                let bias = neurons[0].bias.is_some();
+                for neuron in neurons {
+                    let number =
+                        |id: Option<Id>, other| id.map_or(Scalar::Number(other), Scalar::Node);
+                    self.out.scalars.push(number(neuron.start, -0.0));
+                    self.out.scalars.extend(neuron.weights.iter().map(|&id| Scalar::Node(id)));
+                    self.out.scalars.push(number(neuron.bias, 0.0));
+                }
+                let outputs = neurons.iter().map(|n| (self.result(n.root), NOWHERE)).collect();
+                let layer =
+                    Layer { inputs, outputs, scalars, bias, sums: NOWHERE, targets: Vec::new() };
+                self.out.tables.layers.push(layer);
+                let names = [self.out.tables.layers.len() as u32 - 1, 0, 0, 0, 0, 0];
+                (Work::Layer, names)
+            }
+        }
+    }
+}
