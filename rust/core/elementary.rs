@@ -3,7 +3,7 @@
 //! Each function is plain arithmetic on `f64`: `+ − * /`, square roots, bits, comparisons and
 //! choices; no table, no call, no fused multiplication. So the compiler turns a loop over lanes
 //! into vector instructions of any width, and every width rounds alike: a replayed value is the
-//! recorded one, bit for bit (the payload of a nan aside). The errors stay below two units in the
+//! recorded one, bit for bit (the payload of a nan aside). The errors stay below three units in the
 //! last place but where a function says otherwise; `tests/elementary.rs` holds them.
 //!
 //! A few functions have a range outside which only a library's call is right. What is done there

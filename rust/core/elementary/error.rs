@@ -29,7 +29,7 @@ pub fn erf(x: f64) -> f64 {
     signed(if a < 1.0 { near } else { 1.0 - exp_times(-(far * far), 0.0, quotient) }, x)
 }
 
-/// Complementary error function, `1 - erf(x)`; the error stays below four units in the last place.
+/// Complementary error function, `1 - erf(x)`; off by up to four units in the last place.
 #[inline(always)]
 #[must_use]
 pub fn erfc(x: f64) -> f64 {
@@ -38,8 +38,8 @@ pub fn erfc(x: f64) -> f64 {
     if x < 0.0 { 2.0 - y } else { y }
 }
 
-/// Distribution function of the standard normal distribution; the error stays below four units in
-/// the last place.
+/// Distribution function of the standard normal distribution; off by up to four units in the last
+/// place.
 #[inline(always)]
 #[must_use]
 pub fn norm_cdf(x: f64) -> f64 {

@@ -6,8 +6,7 @@ use super::coefficients::{COSH, LN_2_HIGH, LN_2_LOW, SINH, TANH};
 use super::exponential::{Reduced, power_of_two, reduced};
 use super::{ROUND, polynomial, signed};
 
-/// Hyperbolic tangent; the error stays below three units in the last place. With
-/// `|x| = k ln 2 / 2 + y` and `t = tanh(y)` it is
+/// Hyperbolic tangent. With `|x| = k ln 2 / 2 + y` and `t = tanh(y)` it is
 /// `((2^k - 1) + (2^k + 1) t) / ((2^k + 1) + (2^k - 1) t)`: one division, and `t` to order 13.
 #[inline(always)]
 #[must_use]
