@@ -4,8 +4,8 @@ use std::f64::consts::LN_2;
 
 use super::coefficients::{EXP, POW, POW_LOG2_HIGH, POW_LOG2_LOW};
 use super::exponential::scaled;
-use super::logarithm::{Parts, parts_of_any};
-use super::{Beyond, FRACTION, ROUND, polynomial, upper};
+use super::logarithm::{Parts, parts, parts_of_any};
+use super::{Beyond, Exact, FRACTION, ROUND, polynomial, upper};
 
 /// `x^y` as C's `pow` has it: 1 where `y` is 0 or `x` is 1, whatever the other is; nan where `x` is
 /// negative and finite and `y` is not whole; the sign of `x` where `y` is odd. The exponents 2, 1,
@@ -13,20 +13,39 @@ use super::{Beyond, FRACTION, ROUND, polynomial, upper};
 #[inline(always)]
 #[must_use]
 pub fn pow<B: Beyond>(x: f64, y: f64) -> f64 {
+    if !B::ALONE {
+        return any::<B>(x, y);
+    }
+    // What people write most; in lanes, branches are worth nothing.
+    if y == 2.0 {
+        x * x
+    } else if y == 1.0 {
+        x
+    } else if y == -1.0 {
+        1.0 / x
+    } else if (f64::MIN_POSITIVE..f64::INFINITY).contains(&x) && y.is_finite() {
+        if y == 0.5 {
+            return x.sqrt();
+        }
+        let Parts { k, f } = parts(x);
+        times(y, log2(k, f, 1.0 / (2.0 + f)))
+    } else {
+        unusual(x, y)
+    }
+}
+
+/// Apart from the usual powers, so that those stay short.
+#[cold]
+#[inline(never)]
+fn unusual(x: f64, y: f64) -> f64 {
+    any::<Exact>(x, y)
+}
+
+/// Any power, without branches but for the library's.
+#[inline(always)]
+fn any<B: Beyond>(x: f64, y: f64) -> f64 {
     let a = x.abs();
     let outside = x < 0.0 && a < f64::INFINITY;
-    if B::ALONE {
-        // What people write most; in lanes, branches are worth nothing.
-        if y == 2.0 {
-            return x * x;
-        } else if y == 1.0 {
-            return x;
-        } else if y == -1.0 {
-            return 1.0 / x;
-        } else if y == 0.5 {
-            return if outside { f64::NAN } else { a.sqrt() };
-        }
-    }
     if x <= 0.0 && y.abs() >= WHOLE {
         return B::beyond(|| x.powf(y));
     }
