@@ -1,8 +1,9 @@
 """Types of the native module; written by tests/stubs.py, held by mypy's stubtest."""
 
-from collections.abc import Iterable
-from typing import Any, TypeAlias, overload
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias, final, overload
 
+import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import disjoint_base
 
@@ -485,6 +486,42 @@ def assign(values: Iterable[Value], numbers: Iterable[float], /) -> None: ...
 def zero_grad(values: Iterable[Value], /) -> None: ...
 def set_recording(flag: bool, /) -> bool: ...
 def tape_size() -> tuple[int, int]: ...
+def _record(
+    call: Callable[[list[Value]], Iterable[_Operand]], point: list[float], /
+) -> tuple[Any, list[Value]]: ...
+def _recording(state: Any, parameters: int, /) -> Any: ...
+
+@final
+class Paths:
+    def __new__(cls, max_paths: int = 64) -> Paths: ...
+    parameters: list[Value]
+    outputs: int
+    def record(
+        self, call: Callable[[list[Value]], Iterable[_Operand]], point: list[float]
+    ) -> None: ...
+    def run(
+        self,
+        missing: Callable[[int], None],
+        rows: int,
+        leaves: Iterable[NDArray[np.float64]],
+        *,
+        values: NDArray[np.float64] | None = None,
+        totals: NDArray[np.float64] | None = None,
+        gradients: Iterable[NDArray[np.float64] | None] | None = None,
+        seeds: NDArray[np.float64] | None = None,
+        parameter_gradient: bool = False,
+        threads: int = 0,
+    ) -> NDArray[np.float64] | None: ...
+    def add_gradient(self, gradient: NDArray[np.float64]) -> None: ...
+    def paths(
+        self, names: list[str] = ...
+    ) -> list[tuple[list[tuple[str, bool, str, int]], int, int, int]]: ...
+    def text(self, path: int, names: list[str]) -> str: ...
+    def stats(self) -> dict[str, Any]: ...
+    def state(self) -> list[Any]: ...
+    @staticmethod
+    def restore(state: list[Any], parameters: list[Value], max_paths: int) -> Paths: ...
+
 def _restore(
     cls: type[Value],
     data: float,

@@ -28,9 +28,9 @@ def thread_count(threads: Any) -> int:
     >>> thread_count(2)
     2
     """
-    if isinstance(threads, (int, np.integer)) and not isinstance(threads, bool):
-        if 0 <= threads < 1 << 16:
-            return int(threads)
+    whole = isinstance(threads, (int, np.integer)) and not isinstance(threads, bool)
+    if whole and 0 <= threads < 1 << 16:
+        return int(threads)
     raise ValueError(f"threads must be a whole number, 0 for one a processor, not {threads!r}")
 
 

@@ -296,8 +296,8 @@ class Compiled(Wrapper):
         Returns
         -------
         dict
-            Counts: ``forms`` (structures of arguments), ``paths``, ``parameters`` (captured values),
-            ``rows`` (replayed so far), ``nodes_recorded``, ``nodes`` (after optimising),
+            Counts: ``forms`` (structures of arguments), ``paths``, ``parameters`` (captured
+            values), ``rows`` (replayed so far), ``nodes_recorded``, ``nodes`` (after optimising),
             ``instructions``. Milliseconds: ``record_ms``, ``compile_ms`` (recording included). What
             else the native side tells of the last form: the SIMD level, ``last_ms`` of the last
             replay, ``ns_a_node_and_row``.
