@@ -34,9 +34,11 @@ lint: $(VENV)/.installed
 	$(BIN)/python -m mypy.stubtest gradtape._core
 	$(BIN)/lint-imports
 
+# A peer that cannot be installed does not take part.
 bench: bench-core $(VENV)/.installed
 	$(BIN)/pip install --quiet -r benches/requirements.txt
-	$(BIN)/pip install --quiet -r benches/requirements-torch.txt
+	-$(BIN)/pip install --quiet -r benches/requirements-torch.txt
+	-$(BIN)/pip install --quiet -r benches/requirements-replay.txt
 	$(BIN)/python benches/bench.py
 
 bench-core:

@@ -2,7 +2,8 @@
 
 Prints one table and writes ``results.json`` beside this file. Only ratios within one run count:
 every number is the least of many rounds in which the contenders take turns. A peer that is not
-installed leaves its column empty; ``requirements.txt`` and ``requirements-torch.txt`` name them.
+installed leaves its column empty; ``requirements*.txt`` name them. Compiled functions have
+peers of their own: ``replay.py`` prints a table a work, and here the fastest is named.
 """
 
 import argparse
@@ -21,6 +22,7 @@ import iris
 import memory
 import operators
 import peers
+import replay
 import startup
 from report import Row, table
 
@@ -39,7 +41,7 @@ def arguments() -> argparse.Namespace:
 
 def versions() -> dict[str, str]:
     """Tell what took part."""
-    names = ("gradtape", "micrograd", "xad", "torch")
+    names = ("gradtape", "micrograd", "xad", "torch", "numpy", "jax", "casadi", "scikit-learn")
     found = {d.metadata["Name"].lower(): d.version for d in metadata.distributions()}
     return {"python": platform.python_version()} | {n: found[n] for n in names if n in found}
 
@@ -53,6 +55,7 @@ def main() -> int:
         "chain": chain.run,
         "memory": memory.run,
         "far_end": far_end.run,
+        "replay": replay.run,
         "startup": partial(startup.run, path=options.wheel),
     }
     if unknown := set(options.only or ()) - set(works):

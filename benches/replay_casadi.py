@@ -17,6 +17,7 @@ import replay_texts as texts
 from replay_works import (
     HESTON,
     LOTKA,
+    STEPS_LOTKA,
     Array,
     Contender,
     Run,
@@ -67,6 +68,19 @@ def function(text: Text, wanted: int, data: int) -> Any:
     return ca.Function("f", [p, d], [ca.vertcat(value, ca.gradient(value, p))])
 
 
+def stepped() -> Any:
+    """Make the same of the Lotka-Volterra equations as a loop that calls a step and its reverse.
+
+    gcc takes minutes for all steps written out; this is faster as C and slower without.
+    """
+    state = ca.SX.sym("state", len(LOTKA))
+    *rates, x, y = ca.vertsplit(state)
+    step = ca.Function("step", [state], [ca.vertcat(*rates, *texts.rk4(*rates, x, y))])
+    p, d = ca.MX.sym("p", len(LOTKA)), ca.MX.sym("d", 0)
+    value = ca.sum1(step.mapaccum(STEPS_LOTKA)(p)[-2:, -1])
+    return ca.Function("f", [p, d], [ca.vertcat(value, ca.gradient(value, p))])
+
+
 def library(made: Any) -> Any:
     """Write the function as C with a loop over rows, and compile and load that."""
     sizes = {"OUTPUTS": made.numel_out(0), "WORK": made.sz_w(), "INTEGERS": made.sz_iw()}
@@ -83,10 +97,9 @@ def library(made: Any) -> Any:
         return ctypes.CDLL(str(built))
 
 
-def in_c(text: Text, p: Array, d: Array, threads: int) -> Run:
-    """Call the C code for lines of data; give sums over the rows if they share their parameters."""
-    shared, rows = p.ndim == 1, len(d)
-    made = function(text, p.shape[-1], d.shape[1])
+def in_c(make: Callable[[], Any], p: Array, d: Array, threads: int) -> Run:
+    """Call the C code for lines of data; average over the rows if they share their parameters."""
+    made, shared, rows = make(), p.ndim == 1, len(d)
     outputs = made.numel_out(0)
     loop, long = library(made).rows, ctypes.c_long
 
@@ -114,10 +127,9 @@ def in_c(text: Text, p: Array, d: Array, threads: int) -> Run:
     return run
 
 
-def mapped(text: Text, p: Array, d: Array, threads: int) -> Run:
+def mapped(make: Callable[[], Any], p: Array, d: Array, threads: int) -> Run:
     """Map CasADi's virtual machine over columns of data; average if they share their parameters."""
-    shared, rows = p.ndim == 1, len(d)
-    made = function(text, p.shape[-1], d.shape[1])
+    made, shared, rows = make(), p.ndim == 1, len(d)
     data = [ca.DM(p.T), ca.DM(d.T)]
     if rows == 1:
         return lambda: made(*data).full().T
@@ -162,8 +174,9 @@ def work_of(work: str, rows: int) -> tuple[Text, Array, Array, Read]:
 def contenders(work: str, rows: int, threads: int, slow: bool) -> dict[str, Contender]:
     """Give CasADi's ways to do a work."""
     text, p, d, read = work_of(work, rows)
-    found = {"CasADi": Contender(partial(mapped, text, p, d, threads), read)}
-    # gcc takes from ten seconds up on the long ones.
-    if shutil.which("gcc") and (slow or work in {"network", "blackscholes"}):
-        found["CasADi, C"] = Contender(partial(in_c, text, p, d, threads), read)
+    make = partial(function, text, p.shape[-1], d.shape[1])
+    found = {"CasADi": Contender(partial(mapped, make, p, d, threads), read)}
+    if shutil.which("gcc"):
+        name, source = ("C of a step", stepped) if work == "lotka" else ("C", make)
+        found[f"CasADi, {name}"] = Contender(partial(in_c, source, p, d, threads), read)
     return found

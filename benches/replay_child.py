@@ -19,8 +19,17 @@ from typing import Any
 FLOOR = 5e-3  # seconds that one measurement takes at the least: shorter calls are repeated
 FIRST = 3.0  # seconds to spend on a contender's repeated compilation
 SAME = 1e-9
-MODULES = ["gradtape", "numpy", "jax", "torch", "casadi", "sklearn", "xad"]
-PACKAGES = ["gradtape", "numpy", "scipy", "jax", "torch", "casadi", "scikit-learn", "xad"]
+
+Figures = dict[str, dict[str, float]]
+
+PEERS = {
+    "jax": "jax",
+    "torch": "torch",
+    "casadi": "casadi",
+    "scikit-learn": "sklearn",
+    "xad": "xad",
+}
+MODULES = {"gradtape": "gradtape", "numpy": "numpy"} | PEERS
 
 
 def bind(threads: int) -> None:
@@ -83,16 +92,23 @@ def prepared(contender: Any) -> tuple[Callable[[], Any], Any, dict[str, float]]:
     return made[0], result, best
 
 
-def found(work: str, rows: int, threads: int, slow: bool) -> dict[str, Any]:
-    """Collect the contenders of all libraries that are here."""
+def found(options: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
+    """Collect the contenders of all libraries that are here, and name the peers that are not."""
     contenders: dict[str, Any] = {}
-    for name in MODULES:
+    missing = []
+    for package, name in MODULES.items():
+        if options.peers is not None and package in PEERS and package not in options.peers:
+            continue
         try:
             module = import_module(f"replay_{name}")
         except (ImportError, OSError, ValueError):  # torch without its CUDA libraries: ValueError
+            if package not in PEERS:
+                raise
+            missing.append(package)
             continue
-        contenders |= module.contenders(work, rows, threads, slow)
-    return contenders
+        given = (options.work, options.rows, options.threads, options.slow)
+        contenders |= module.contenders(*given)
+    return contenders, missing
 
 
 @lru_cache
@@ -112,14 +128,13 @@ def agree(name: str, got: list[Any], want: list[Any]) -> None:
         np.testing.assert_allclose(one, other, SAME, allowed, err_msg=f"{name}, array {i}")
 
 
-def measure(options: argparse.Namespace) -> dict[str, dict[str, float]]:
+def measure(options: argparse.Namespace, contenders: dict[str, Any]) -> Figures:
     """Prepare, compare and time the contenders."""
     import timing
 
     runs: dict[str, Callable[[], dict[str, float]]] = {}
-    figures: dict[str, dict[str, float]] = {}
-    case = (options.work, options.rows)
-    for name, contender in found(*case, options.threads, options.slow).items():
+    figures: Figures = {}
+    for name, contender in contenders.items():
         run, result, first = prepared(contender)
         rows = contender.rows or options.rows
         agree(name, contender.read(result), reference(options.work, rows))
@@ -135,7 +150,7 @@ def measure(options: argparse.Namespace) -> dict[str, dict[str, float]]:
 def versions() -> dict[str, str]:
     """Tell what took part."""
     here = {d.metadata["Name"].lower(): d.version for d in metadata.distributions()}
-    return {name: here[name] for name in PACKAGES if name in here}
+    return {name: here[name] for name in [*MODULES, "scipy"] if name in here}
 
 
 def main() -> None:
@@ -145,13 +160,15 @@ def main() -> None:
     parser.add_argument("rows", type=int)
     parser.add_argument("threads", type=int)
     parser.add_argument("--slow", action="store_true")
+    parser.add_argument("--peers", nargs="*", choices=[*PEERS])
     parser.add_argument("--rounds", type=int, default=40)
-    parser.add_argument("--budget", type=float, default=4.0)
+    parser.add_argument("--budget", type=float, default=2.0)
     options = parser.parse_args()
     bind(options.threads)
     sys.setrecursionlimit(1_000_000)  # torch.compile follows a long function by recursion
-    figures = measure(options)
-    print(json.dumps({"versions": versions(), "figures": figures}))
+    contenders, missing = found(options)
+    figures = measure(options, contenders)
+    print(json.dumps({"versions": versions(), "missing": missing, "figures": figures}))
 
 
 if __name__ == "__main__":

@@ -22,15 +22,7 @@ from replay_works import (
     shaped,
 )
 
-compile_: Any = getattr(gt, "compile", None)
-
 Loss = Callable[[Any, Any], Any]
-
-
-def compiled(function: Any, signature: str | None = None) -> Any:
-    """Compile a function of scalars, or of what its signature says."""
-    given = {} if signature is None else {"signature": signature}
-    return compile_(function, **given)
 
 
 def network(rows: int, threads: int) -> dict[str, Contender]:
@@ -39,7 +31,7 @@ def network(rows: int, threads: int) -> dict[str, Contender]:
     t = one_hot(classes)
 
     def trained(parameters: list[gt.Value], loss: Loss) -> Run:
-        function = compiled(loss, "(n),(k)->()")
+        function = gt.compile(loss, signature="(n),(k)->()")
 
         def run() -> Any:
             for p in parameters:
@@ -81,7 +73,7 @@ def blackscholes(rows: int, threads: int) -> dict[str, Contender]:
         def price(S: Any, K: Any, r: Any, sigma: Any, T: Any) -> Any:
             return texts.price(gt, S, K, r, sigma, T)
 
-        function = compiled(price)
+        function = gt.compile(price)
         return lambda: function.value_and_grad(*arguments, threads=threads)
 
     return {"gradtape": Contender(make, lambda found: [found[0], *found[1]])}
@@ -101,7 +93,7 @@ def heston(rows: int, threads: int) -> dict[str, Contender]:
         def path(S0: Any, v0: Any, kappa: Any, theta: Any, xi: Any, rho: Any, z: Any) -> Any:
             return texts.heston(gt, (S0, v0, kappa, theta, xi, rho), z)
 
-        function = compiled(path, "(),(),(),(),(),(),(n)->()")
+        function = gt.compile(path, signature="(),(),(),(),(),(),(n)->()")
         return lambda: function.value_and_grad(*p, z, reduce="mean", wrt=wanted, threads=threads)
 
     return {"gradtape": Contender(make, joined)}
@@ -109,16 +101,14 @@ def heston(rows: int, threads: int) -> dict[str, Contender]:
 
 def lotka(threads: int) -> dict[str, Contender]:
     def make() -> Run:
-        function = compiled(texts.lotka)
+        function = gt.compile(texts.lotka)
         return lambda: function.value_and_grad(*LOTKA.values(), threads=threads)
 
     return {"gradtape": Contender(make, joined)}
 
 
 def contenders(work: str, rows: int, threads: int, slow: bool) -> dict[str, Contender]:
-    """Give gradtape, once it compiles functions."""
-    if compile_ is None:
-        return {}
+    """Give gradtape's ways to do a work."""
     if work == "network":
         return network(rows, threads)
     if work == "blackscholes":
