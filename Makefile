@@ -38,7 +38,7 @@ lint: $(VENV)/.installed
 bench: bench-core $(VENV)/.installed
 	$(BIN)/pip install --quiet -r benches/requirements.txt
 	-$(BIN)/pip install --quiet -r benches/requirements-torch.txt
-	-$(BIN)/pip install --quiet -r benches/requirements-replay.txt
+	-grep -v '^#' benches/requirements-replay.txt | xargs -n 1 $(BIN)/pip install --quiet
 	$(BIN)/python benches/bench.py
 
 bench-core:

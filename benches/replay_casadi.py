@@ -74,8 +74,8 @@ def stepped() -> Any:
     gcc takes minutes for all steps written out; this is faster as C and slower without.
     """
     state = ca.SX.sym("state", len(LOTKA))
-    *rates, x, y = ca.vertsplit(state)
-    step = ca.Function("step", [state], [ca.vertcat(*rates, *texts.rk4(*rates, x, y))])
+    parts = ca.vertsplit(state)
+    step = ca.Function("step", [state], [ca.vertcat(*parts[:4], *texts.rk4(*parts))])
     p, d = ca.MX.sym("p", len(LOTKA)), ca.MX.sym("d", 0)
     value = ca.sum1(step.mapaccum(STEPS_LOTKA)(p)[-2:, -1])
     return ca.Function("f", [p, d], [ca.vertcat(value, ca.gradient(value, p))])
