@@ -1,7 +1,9 @@
 //! Sums of terms and dense layers on a block of rows: what is summed stays in registers.
 //!
 //! Other kernels are loops that the compiler vectorises; sums that must stay in registers while
-//! lists are walked it does not, so these are written in [`Pack`]s.
+//! lists are walked it does not, so these are written in [`Pack`]s, without closures: whether
+//! these become part of the copy that has the features is not sure.
+#![allow(clippy::needless_range_loop, reason = "several arrays have the same index")]
 
 use std::array::from_fn;
 
@@ -68,13 +70,28 @@ impl<const N: usize> Pack for Plain<N> {
 #[inline(always)]
 fn packs<V: Pack, const P: usize>(slots: &[f64], offset: usize) -> [V; P] {
     let lanes = &slots[offset..offset + V::WIDTH * P];
-    from_fn(|p| V::load(&lanes[p * V::WIDTH..]))
+    let mut packs = [V::splat(0.0); P];
+    for p in 0..P {
+        packs[p] = V::load(&lanes[p * V::WIDTH..]);
+    }
+    packs
 }
 
 #[inline(always)]
 fn store<V: Pack, const P: usize>(slots: &mut [f64], offset: usize, packs: [V; P]) {
     let lanes = &mut slots[offset..offset + V::WIDTH * P];
-    packs.iter().enumerate().for_each(|(p, pack)| pack.store(&mut lanes[p * V::WIDTH..]));
+    for p in 0..P {
+        packs[p].store(&mut lanes[p * V::WIDTH..]);
+    }
+}
+
+/// A factor.
+#[inline(always)]
+fn read<V: Pack, const P: usize>(frame: &Frame<'_>, place: Place, start: usize) -> [V; P] {
+    match place {
+        Place::Slot(at) => packs(frame.slots, at as usize + start),
+        Place::Scalar(at) => [V::splat(frame.scalars[at as usize]); P],
+    }
 }
 
 /// A sum of terms, from the first to the last, `P` packs at a time: `[result, first term, number of
@@ -85,22 +102,94 @@ pub fn linear<V: Pack, const P: usize, const L: usize>(frame: &mut Frame<'_>, n:
     for start in (0..L).step_by(V::WIDTH * P) {
         let mut sum = [V::splat(-0.0); P]; // to which adding anything changes nothing
         for term in terms {
-            let read = |place: Place| match place {
-                Place::Slot(at) => packs(frame.slots, at as usize + start),
-                Place::Scalar(at) => [V::splat(frame.scalars[at as usize]); P],
-            };
-            let mut value: [V; P] = read(term.x);
+            let mut value: [V; P] = read(frame, term.x, start);
             if let Some(y) = term.y {
-                let y = read(y);
-                value = from_fn(|p| value[p].mul(y[p]));
+                let y: [V; P] = read(frame, y, start);
+                for p in 0..P {
+                    value[p] = value[p].mul(y[p]);
+                }
             }
-            sum = if term.minus {
-                from_fn(|p| sum[p].sub(value[p]))
-            } else {
-                from_fn(|p| sum[p].add(value[p]))
-            };
+            for p in 0..P {
+                sum[p] = if term.minus { sum[p].sub(value[p]) } else { sum[p].add(value[p]) };
+            }
         }
         store(frame.slots, n[0] as usize + start, sum);
+    }
+}
+
+/// The reverse of [`linear`]: `[adjoint of the result, first term, number of terms]`.
+#[inline(always)]
+pub fn linear_reverse<V: Pack, const L: usize, const CARE: bool>(frame: &mut Frame<'_>, n: &Names) {
+    for term in &frame.tables.terms[n[1] as usize..(n[1] + n[2]) as usize] {
+        factor::<V, L, CARE>(frame, n[0], (term.x, term.dx), term.y, term.minus);
+        if let Some(y) = term.y {
+            factor::<V, L, CARE>(frame, n[0], (y, term.dy), Some(term.x), term.minus);
+        }
+    }
+}
+
+/// Adds adjoint times the other factor to the adjoint of a factor.
+#[inline(always)]
+fn factor<V: Pack, const L: usize, const CARE: bool>(
+    frame: &mut Frame<'_>,
+    adjoint: u32,
+    (of, target): (Place, u32),
+    other: Option<Place>,
+    minus: bool,
+) {
+    if target == NOWHERE {
+        return;
+    }
+    if let Place::Scalar(_) = of {
+        return shared_factor::<V, L, CARE>(frame, adjoint, target as usize, other, minus);
+    }
+    let sign = if minus { -1.0 } else { 1.0 };
+    let fresh = target & FRESH != 0;
+    let cut = |offset: u32| offset as usize..offset as usize + L;
+    if let Some(Place::Slot(y)) = other {
+        let apart = frame.slots.get_disjoint_mut([cut(target & !FRESH), cut(adjoint), cut(y)]);
+        let Ok([d, a, y]) = apart else { unreachable!("adjoints and values have their own slots") };
+        let sign = V::splat(sign);
+        for i in (0..L).step_by(V::WIDTH) {
+            let sum = if fresh { V::splat(0.0) } else { V::load(&d[i..]) };
+            let y = V::load(&y[i..]).mul(sign);
+            sum.accumulated::<CARE>(V::load(&a[i..]), y).store(&mut d[i..]);
+        }
+    } else {
+        let weight = other.map_or(sign, |y| sign * frame.scalars[y.at()]);
+        let apart = frame.slots.get_disjoint_mut([cut(target & !FRESH), cut(adjoint)]);
+        let Ok([d, a]) = apart else { unreachable!("every adjoint has its own slot") };
+        let weight = V::splat(weight);
+        for i in (0..L).step_by(V::WIDTH) {
+            let sum = if fresh { V::splat(0.0) } else { V::load(&d[i..]) };
+            sum.accumulated::<CARE>(V::load(&a[i..]), weight).store(&mut d[i..]);
+        }
+    }
+}
+
+/// The same for a factor that all rows share: its adjoint is a sum over them.
+#[inline(always)]
+fn shared_factor<V: Pack, const L: usize, const CARE: bool>(
+    frame: &mut Frame<'_>,
+    adjoint: u32,
+    sum: usize,
+    other: Option<Place>,
+    minus: bool,
+) {
+    for part in (0..PARTS).step_by(V::WIDTH) {
+        let mut total = V::splat(0.0);
+        for start in (part..L).step_by(PARTS) {
+            let [a]: [V; 1] = packs(frame.slots, adjoint as usize + start);
+            total = match other {
+                Some(Place::Slot(x)) => {
+                    let [x]: [V; 1] = packs(frame.slots, x as usize + start);
+                    total.accumulated::<CARE>(a, x)
+                }
+                _ => total.add(a), // two shared numbers never stand in one term
+            };
+        }
+        let total = if minus { V::splat(-0.0).sub(total) } else { total };
+        add(frame, sum, part, total);
     }
 }
 
@@ -129,18 +218,25 @@ fn neurons<V: Pack, const T: usize, const P: usize>(
     let scalars = &frame.scalars[layer.scalars as usize + k * width..][..width * T];
     let weights: [&[f64]; T] = from_fn(|t| &scalars[t * width + 1..][..count]);
     for start in (0..LANES).step_by(V::WIDTH * P) {
-        let mut sums: [[V; P]; T] = from_fn(|t| [V::splat(scalars[t * width]); P]);
+        let mut sums = [[V::splat(0.0); P]; T];
+        for t in 0..T {
+            sums[t] = [V::splat(scalars[t * width]); P];
+        }
         for (j, &input) in layer.inputs.iter().enumerate() {
             let x: [V; P] = packs(frame.slots, input as usize + start);
             for t in 0..T {
                 let weight = V::splat(weights[t][j]);
-                sums[t] = from_fn(|p| sums[t][p].add(x[p].mul(weight)));
+                for p in 0..P {
+                    sums[t][p] = sums[t][p].add(x[p].mul(weight));
+                }
             }
         }
         for t in 0..T {
             if layer.bias {
                 let bias = V::splat(scalars[(t + 1) * width - 1]);
-                sums[t] = sums[t].map(|sum| sum.add(bias));
+                for p in 0..P {
+                    sums[t][p] = sums[t][p].add(bias);
+                }
             }
             store(frame.slots, layer.outputs[k + t].0 as usize + start, sums[t]);
         }
@@ -188,7 +284,9 @@ fn inputs<V: Pack, const T: usize, const P: usize, const CARE: bool>(
             let a: [V; P] = packs(frame.slots, adjoint as usize + start);
             for t in 0..T {
                 let weight = V::splat(row[1 + targets[t].0 as usize]);
-                sums[t] = from_fn(|p| sums[t][p].accumulated::<CARE>(a[p], weight));
+                for p in 0..P {
+                    sums[t][p] = sums[t][p].accumulated::<CARE>(a[p], weight);
+                }
             }
         }
         for t in 0..T {
@@ -196,7 +294,9 @@ fn inputs<V: Pack, const T: usize, const P: usize, const CARE: bool>(
             let at = name as usize + start;
             if !fresh {
                 let old: [V; P] = packs(frame.slots, at);
-                sums[t] = from_fn(|p| sums[t][p].add(old[p]));
+                for p in 0..P {
+                    sums[t][p] = sums[t][p].add(old[p]);
+                }
             }
             store(frame.slots, at, sums[t]);
         }
@@ -254,14 +354,23 @@ fn products<V: Pack, const K: usize, const J: usize, const CARE: bool>(
     for part in (0..PARTS).step_by(V::WIDTH) {
         let mut sums = [[V::splat(0.0); J]; K];
         for start in (part..LANES).step_by(PARTS) {
-            let a: [[V; 1]; K] = adjoints.map(|a| packs(frame.slots, a as usize + start));
-            let x: [[V; 1]; J] = inputs.map(|x| packs(frame.slots, x as usize + start));
+            let (mut a, mut x) = ([V::splat(0.0); K], [V::splat(0.0); J]);
             for k in 0..K {
-                sums[k] = from_fn(|j| sums[k][j].accumulated::<CARE>(a[k][0], x[j][0]));
+                [a[k]] = packs(frame.slots, adjoints[k] as usize + start);
+            }
+            for j in 0..J {
+                [x[j]] = packs(frame.slots, inputs[j] as usize + start);
+            }
+            for k in 0..K {
+                for j in 0..J {
+                    sums[k][j] = sums[k][j].accumulated::<CARE>(a[k], x[j]);
+                }
             }
         }
         for k in 0..K {
-            (0..J).for_each(|j| add(frame, at[k] + j, part, sums[k][j]));
+            for j in 0..J {
+                add(frame, at[k] + j, part, sums[k][j]);
+            }
         }
     }
 }

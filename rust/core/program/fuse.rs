@@ -92,6 +92,9 @@ impl Fuser<'_> {
     }
 
     fn item(&mut self, root: Id) -> Item {
+        if self.is(root, &[Op::Mul]) && self.has_shared(root) {
+            return Item::Linear(root, vec![self.product(root, false)]);
+        }
         if !self.is(root, &[Op::Add, Op::Sub]) {
             return Item::Row(root);
         }
@@ -109,7 +112,7 @@ impl Fuser<'_> {
                 None => terms.push(self.term(rest, false, &mut products)),
             }
         }
-        if products.is_empty() && terms.len() < 3 {
+        if products.is_empty() && terms.len() < 3 && !self.has_shared(root) {
             return Item::Row(root);
         }
         for id in links.into_iter().chain(products) {
@@ -125,10 +128,19 @@ impl Fuser<'_> {
             return Term { minus, x: id, y: None };
         }
         products.push(id);
+        self.product(id, minus)
+    }
+
+    fn product(&self, id: Id, minus: bool) -> Term {
         let [x, y, _] = self.graph.node(id).operands;
         let swap = self.class[x as usize] == Class::Shared;
         let (x, y) = if swap { (y, x) } else { (x, y) };
         Term { minus, x, y: Some(y) }
+    }
+
+    /// Whether an operand is the same for all rows: a term names it without a copy for each lane.
+    fn has_shared(&self, id: Id) -> bool {
+        self.graph.node(id).operands().any(|x| self.class[x as usize] == Class::Shared)
     }
 }
 

@@ -5,7 +5,7 @@
 //! multiply-add.
 
 use super::recording::Test;
-use super::tables::{FRESH, NOWHERE, Place, Tables, Term};
+use super::tables::{FRESH, Tables};
 use crate::elementary::{Lanes, is_sentinel};
 use crate::number::{Lane, Number};
 use crate::op::Rule;
@@ -47,14 +47,6 @@ impl Frame<'_> {
 #[inline(always)]
 fn array<const L: usize>(lanes: &[f64]) -> &[f64; L] {
     lanes.try_into().unwrap_or(&[0.0; L])
-}
-
-#[inline(always)]
-fn array_mut<const L: usize>(lanes: &mut [f64]) -> &mut [f64; L] {
-    match lanes.try_into() {
-        Ok(lanes) => lanes,
-        Err(_) => unreachable!("the slice was cut to length"),
-    }
 }
 
 /// An adjoint that is added to.
@@ -218,59 +210,5 @@ fn folded<const L: usize>(x: impl Fn(usize) -> f64) -> [f64; PARTS] {
 fn add_parts(sum: &mut [f64; PARTS], parts: [f64; PARTS]) {
     for (sum, part) in sum.iter_mut().zip(parts) {
         *sum += part;
-    }
-}
-
-/// The reverse of a sum of terms: `[adjoint of the result, first term, number of terms]`.
-#[inline(always)]
-pub fn linear_reverse<const L: usize, const CARE: bool>(frame: &mut Frame<'_>, n: &Names) {
-    let tables = frame.tables;
-    for term in &tables.terms[n[1] as usize..(n[1] + n[2]) as usize] {
-        if term.dx != NOWHERE {
-            factor::<L, CARE>(frame, n[0], term, term.x, term.y, term.dx);
-        }
-        if let Some(y) = term.y
-            && term.dy != NOWHERE
-        {
-            factor::<L, CARE>(frame, n[0], term, y, Some(term.x), term.dy);
-        }
-    }
-}
-
-/// The contribution to one factor of a term.
-#[inline(always)]
-fn factor<const L: usize, const CARE: bool>(
-    frame: &mut Frame<'_>,
-    a: u32,
-    term: &Term,
-    of: Place,
-    other: Option<Place>,
-    target: u32,
-) {
-    let sign = if term.minus { -1.0 } else { 1.0 };
-    let Place::Slot(_) = of else {
-        let lanes = frame.lanes::<L>(a);
-        let parts = match other {
-            Some(Place::Slot(x)) => {
-                let x = frame.lanes::<L>(x);
-                folded::<L>(|i| accumulated::<CARE>(0.0, lanes[i], sign * x[i]))
-            }
-            _ => folded::<L>(|i| sign * lanes[i]), // two shared numbers never stand in one term
-        };
-        add_parts(&mut frame.sums[target as usize], parts);
-        return;
-    };
-    let cut = |offset: u32| offset as usize..offset as usize + L;
-    if let Some(Place::Slot(y)) = other {
-        let apart = frame.slots.get_disjoint_mut([cut(target & !FRESH), cut(a), cut(y)]);
-        let Ok([d, a, y]) = apart else { unreachable!("adjoints and values have their own slots") };
-        let (mut d, a, y) = (Target::new(array_mut::<L>(d), target), array::<L>(a), array::<L>(y));
-        (0..L).for_each(|i| d.add::<CARE>(i, a[i], sign * y[i]));
-    } else {
-        let w = other.map_or(sign, |w| sign * frame.scalars[w.at()]);
-        let apart = frame.slots.get_disjoint_mut([cut(target & !FRESH), cut(a)]);
-        let Ok([d, a]) = apart else { unreachable!("every adjoint has its own slot") };
-        let (mut d, a) = (Target::new(array_mut::<L>(d), target), array::<L>(a));
-        (0..L).for_each(|i| d.add::<CARE>(i, a[i], w));
     }
 }

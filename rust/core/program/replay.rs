@@ -7,7 +7,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis, s};
+use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, Axis, s};
 
 use super::graph::Kind;
 use super::kernels::{Frame, LANES, PARTS};
@@ -471,14 +471,54 @@ impl Job<'_, '_> {
 
     /// Loads `count` rows; the lanes behind them repeat the last one.
     fn load(&self, row: usize, count: usize, slots: &mut [f64]) {
-        for &(input, at) in &self.plan.loads {
+        let mut loads = &self.plan.loads[..];
+        while let Some(&(input, at)) = loads.first() {
             let (leaf, column) = self.columns[input as usize];
+            let leaf = &self.rows.leaves[leaf];
+            if let Some(numbers) = leaf.as_slice()
+                && count == LANES
+                && let tiled = side_by_side(loads, leaf.ncols() - column) / TILE * TILE
+                && tiled > 0
+            {
+                let (some, rest) = loads.split_at(tiled);
+                load_tiles(&numbers[row * leaf.ncols() + column..], leaf.ncols(), some, slots);
+                loads = rest;
+                continue;
+            }
             let lanes = &mut slots[at as usize..][..LANES];
-            let column = self.rows.leaves[leaf].column(column);
-            let column = column.slice(s![row..row + count]);
-            ArrayViewMut1::from(&mut lanes[..count]).assign(&column);
+            let numbers = leaf.slice(s![row..row + count, column]);
+            match numbers.as_slice() {
+                Some(numbers) => lanes[..count].copy_from_slice(numbers),
+                None => lanes.iter_mut().zip(&numbers).for_each(|(lane, x)| *lane = *x),
+            }
             let last = lanes[count - 1];
             lanes[count..].fill(last);
+            loads = &loads[1..];
+        }
+    }
+}
+
+/// Columns and rows that are loaded together: as many as numbers in a line of the cache.
+const TILE: usize = 8;
+
+/// How many of the first loads, at most `most`, are of inputs one after the other.
+fn side_by_side(loads: &[(u32, u32)], most: usize) -> usize {
+    let first = loads[0].0;
+    loads.iter().take(most).zip(first..).take_while(|(load, input)| load.0 == *input).count()
+}
+
+/// Loads columns that stand side by side in rows of `width`: few rows at a time, so that each is
+/// read from its start to its end.
+fn load_tiles(numbers: &[f64], width: usize, loads: &[(u32, u32)], slots: &mut [f64]) {
+    for lane in (0..LANES).step_by(TILE) {
+        for (k, some) in loads.chunks_exact(TILE).enumerate() {
+            let start = lane * width + k * TILE;
+            for (c, &(_, at)) in some.iter().enumerate() {
+                let lanes = &mut slots[at as usize + lane..][..TILE];
+                for (i, number) in lanes.iter_mut().enumerate() {
+                    *number = numbers[start + i * width + c];
+                }
+            }
         }
     }
 }

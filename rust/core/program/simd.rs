@@ -395,7 +395,11 @@ macro_rules! level {
 
             $(#[target_feature(enable = $features)])?
             unsafe fn linear_reverse<const L: usize>(frame: &mut Frame<'_>, n: &Names) {
-                kernels::linear_reverse::<L, $care>(frame, n);
+                if L == 1 {
+                    dense::linear_reverse::<Plain<1>, 1, $care>(frame, n);
+                } else {
+                    dense::linear_reverse::<$Pack, L, $care>(frame, n);
+                }
             }
 
             $(#[target_feature(enable = $features)])?
