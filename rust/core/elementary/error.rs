@@ -14,7 +14,8 @@ use super::{polynomial, signed, upper};
 fn tail(x: f64, square: f64, one: f64, [p, q]: [f64; 2]) -> f64 {
     let high = upper(x);
     let low = (x - high) * (x + high);
-    let quotient = (q + x * p) / (q * (one + (x + x)));
+    let below = one * q + (x + x) * q; // rounds less than the product of sums
+    let quotient = (q + x * p) / below;
     exp_times(-square * (high * high), -square * low, quotient)
 }
 
