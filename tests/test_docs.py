@@ -1,5 +1,6 @@
 """What the documentation states is what the code does."""
 
+import doctest
 import importlib.util
 import math
 import re
@@ -7,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import gradtape
+import numpy as np
 import pytest
 from gradtape import Value
 
@@ -64,3 +66,81 @@ def test_readme_examples_run() -> None:
     assert len(blocks) >= 2
     for block in blocks:
         exec(compile(block, "README.md", "exec"), {})
+
+
+COMPILE = (ROOT / "docs" / "compile.md").read_text(encoding="utf-8")
+
+
+def interactive(page: str) -> str:
+    """The interactive examples of a page, each on its line, and nothing else."""
+    kept, inside = [], False
+    for line in page.splitlines():
+        if line.startswith("```"):
+            inside = line == "```pycon"
+        kept.append(line if inside and not line.startswith("```") else "")
+    return "\n".join(kept) + "\n"
+
+
+def failures(page: str) -> tuple[int, str]:
+    """How many examples of a page were run, and what is wrong with them."""
+    test = doctest.DocTestParser().get_doctest(interactive(page), {}, "compile.md", None, 0)
+    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    report: list[str] = []
+    doctest.DocTestRunner(optionflags=flags).run(test, out=report.append)
+    return len(test.examples), "".join(report)
+
+
+def test_compile_page_runs() -> None:
+    count, report = failures(COMPILE)
+    assert count > 60
+    assert not report, report
+
+
+def test_compile_page_would_be_found_wrong() -> None:
+    count, report = failures(COMPILE.replace("(6.0, 4.0)", "(6.0, 5.0)"))
+    assert count > 60
+    assert "(6.0, 5.0)" in report
+
+
+COMPILED = {
+    "f(x, y)": gradtape.compile(lambda x, y: x * y),
+    "(n),()->()": gradtape.compile(lambda x, y: x.sum() * y, signature="(n),()->()"),
+    "(m,n),(n)->(m)": gradtape.compile(lambda x, y: x @ y, signature="(m,n),(n)->(m)"),
+    "(n)->(),(k)": gradtape.compile(lambda x: (x.sum(), x[:2]), signature="(n)->(),(k)"),
+}
+SHAPE = re.compile(r"`(\(.*?\))`|(float)")
+
+
+def shapes(cell: str, **sizes: int) -> list[tuple[int, ...]]:
+    """The shapes in a cell of the table; a float's is ()."""
+    return [eval(shape or "()", {}, sizes) for shape, _ in SHAPE.findall(cell)]
+
+
+def table() -> list[tuple[str, ...]]:
+    """The lines of the table of shapes, with the function that each is about."""
+    lines, name = [], ""
+    after = COMPILE.split("What comes in and goes out:", 1)[1].split("**Results**", 1)[0]
+    for line in after.strip().splitlines()[2:]:
+        function, *cells = (cell.strip() for cell in line.strip("|").split("|"))
+        name = function.strip('`"') or name
+        lines.append((name, *cells))
+    return lines
+
+
+@pytest.mark.parametrize(("name", "arguments", "result", "gradients"), table())
+def test_table_of_shapes(name: str, arguments: str, result: str, gradients: str) -> None:
+    function = COMPILED[name]
+    given = [np.ones(shape) if shape else 1.0 for shape in shapes(arguments)]
+    found = function(*given)
+    found = found if isinstance(found, tuple) else (found,)
+    assert [np.shape(x) for x in found] == shapes(result, k=2)
+    if gradients == "use `jacobian`":
+        with pytest.raises(ValueError, match="jacobian"):
+            function.grad(*given)
+        function.jacobian(*given)
+    else:
+        assert [np.shape(x) for x in function.grad(*given)] == shapes(gradients)
+
+
+def test_table_of_shapes_is_found() -> None:
+    assert {name for name, *_ in table()} == set(COMPILED)
