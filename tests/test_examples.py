@@ -93,3 +93,28 @@ def test_s4_gradients_are_those_by_hand():
     assert by_sweep == 22.0
     want = {"o": 1.0, "n": 0.5, "b": 0.5, "x1": -1.5, "w1": 1.0, "x2": 0.5, "w2": 0.0}
     assert {name: grads[name] for name in want} == pytest.approx(want, abs=1e-12)
+
+
+def test_s5_greeks_are_those_of_the_closed_form(capsys):
+    example = load("s5_barrier")
+    results = example.main(paths=40_000, steps=6)
+    assert list(results) == ["price", *(f"d/d{name}" for name in example.NAMES)]
+    for name, (want, mean, error) in results.items():
+        assert 0 < error < 0.1 * abs(want), name
+        assert abs(mean - want) < 4 * error, name
+    assert len(example.simulated.paths) == 7  # out at each of six steps, or never
+    assert len(capsys.readouterr().out.splitlines()) == len(results) + 2
+
+
+def test_s5_closed_form_is_that_of_finite_differences():
+    example = load("s5_barrier")
+    _, greeks = example.exact.value_and_grad(**example.MARKET)
+    for name, greek in zip(example.NAMES, greeks, strict=True):
+        h = 1e-5 * example.MARKET[name]
+        up, down = (example.exact(**{**example.MARKET, name: x}) for x in bumped(example, name, h))
+        assert greek == pytest.approx((up - down) / (2 * h), rel=1e-6), name
+    assert example.exact(**{**example.MARKET, "S": example.MARKET["B"]}) == pytest.approx(0.0)
+
+
+def bumped(example, name, h):
+    return example.MARKET[name] + h, example.MARKET[name] - h
