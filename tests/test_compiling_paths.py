@@ -221,6 +221,33 @@ def test_attributes_of_the_object_are_watched():
     assert a.step(1.0) == 10.0
 
 
+def test_what_other_methods_and_properties_read_is_watched():
+    class Bond:
+        def __init__(self):
+            self.rate, self.years = 2.0, 1.0
+
+        def growth(self):
+            return self._power()
+
+        def _power(self):
+            return self.rate**2
+
+        @property
+        def horizon(self):
+            return self.years + 1
+
+        @gt.compile
+        def worth(self, x):
+            return x * self.growth() * self.horizon
+
+    bond = Bond()
+    assert bond.worth(1.0) == 8.0
+    bond.rate = 3.0
+    assert bond.worth(1.0) == 18.0
+    bond.years = 2.0
+    assert bond.worth(1.0) == 27.0
+
+
 def test_an_object_is_not_kept_alive_by_its_paths():
     a = Scheme(2.0)
     assert a.step(1.0) == 4.0

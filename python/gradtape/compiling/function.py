@@ -117,7 +117,8 @@ class Compiled(Wrapper):
         wrt : int, str, or a sequence of them, optional
             By which arguments, by place or name; all of them by default.
         threads : int, optional
-            0 is one a processor; by default what `compile` was told.
+            0 is what ``GRADTAPE_THREADS`` says, else one a processor; by default what `compile` was
+            told.
 
         Returns
         -------

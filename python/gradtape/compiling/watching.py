@@ -1,6 +1,7 @@
 """What a function reads by name outside itself: a recording holds while it stays what it was."""
 
 import functools
+import inspect
 import weakref
 from collections.abc import Callable, Iterator
 from types import CellType, CodeType, FunctionType, MethodType, ModuleType
@@ -130,7 +131,8 @@ def _contents(cell: CellType) -> Any:
 def names_read(function: Callable[..., Any]) -> Iterator[tuple[Any, str, Any]]:
     """Every named thing that a function can read outside itself, and where it stands.
 
-    Functions that it names are followed where they stand in the same module or in its closure.
+    Functions that it names are followed where they stand in the same module or in its closure, and
+    so are the methods and properties of its ``self``.
 
     Yields
     ------
@@ -163,6 +165,17 @@ def names_read(function: Callable[..., Any]) -> Iterator[tuple[Any, str, Any]]:
         if owner is not None:
             held = getattr(owner, "__dict__", {})
             yield from ((owner, name, held[name]) for name in sorted(names & held.keys()))
+            todo += _methods(owner, names - held.keys())
+
+
+def _methods(owner: Any, names: set[str]) -> Iterator[MethodType]:
+    """The methods and properties of an object that have these names."""
+    for name in sorted(names):
+        found = inspect.getattr_static(type(owner), name, None)
+        if isinstance(found, property):
+            found = found.fget
+        if isinstance(found, FunctionType):
+            yield MethodType(found, owner)
 
 
 def _plain(x: Any) -> tuple[FunctionType | None, Any]:

@@ -71,7 +71,7 @@ impl fmt::Display for Strange {
             Strange::TooMany(most) => {
                 write!(
                     f,
-                    "the function took more than {most} paths through its branches; use gradtape.where instead of if where it can be, or raise max_paths"
+                    "the function took more than {most} paths through its branches; let where(greater(a, b), …) choose instead of if where it can, or raise max_paths"
                 )
             }
         }
