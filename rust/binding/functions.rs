@@ -247,18 +247,16 @@ pub fn derivatives(name: &str, at: Vec<f64>) -> PyResult<(f64, Vec<f64>, Vec<Vec
 }
 
 fn handles<'py>(values: &Any<'py>) -> PyResult<Vec<Handle<'py>>> {
-    let each = |(i, value): (usize, PyResult<Any<'py>>)| {
-        let value = value?;
-        Handle::of(&value).ok_or_else(|| {
-            PyTypeError::new_err(
-                not_a_number(&format!("values[{i}]"), &value)
-                    .value(value.py())
-                    .to_string()
-                    .replace(" or a real number", ""),
-            )
-        })
-    };
+    let each = |(i, value): (usize, PyResult<Any<'py>>)| value_of(&format!("values[{i}]"), &value?);
     values.try_iter()?.enumerate().map(each).collect()
+}
+
+/// The value that the argument `name` is.
+pub fn value_of<'py>(name: &str, value: &Any<'py>) -> PyResult<Handle<'py>> {
+    Handle::of(value).ok_or_else(|| {
+        let text = not_a_number(name, value).value(value.py()).to_string();
+        PyTypeError::new_err(text.replace(" or a real number", ""))
+    })
 }
 
 /// The data of many values.

@@ -36,7 +36,7 @@ pub fn value_at(py: Python<'_>, at: Index) -> PyResult<Handle<'_>> {
 }
 
 /// The value that the node at `at` was recorded with.
-fn recall(state: &mut State, at: Index) -> f64 {
+pub fn recall(state: &mut State, at: Index) -> f64 {
     let State { tape, objects, .. } = state;
     tape.value(at, |slot| crate::slots::data_in(objects, slot))
 }

@@ -7,6 +7,7 @@ mod network;
 mod paths;
 mod recording;
 mod slots;
+mod snapshot;
 mod state;
 mod threads;
 mod trace;
@@ -32,6 +33,8 @@ mod _core {
     use super::paths::Paths;
     #[pymodule_export]
     use super::recording::{_record, _recording};
+    #[pymodule_export]
+    use super::snapshot::{formulas, snapshot};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -227,6 +227,33 @@ pub fn sweep(value: &Handle<'_>, seed: f64) {
     }
 }
 
+/// What a notebook shows of a value, which the package's module for notebooks makes.
+fn shown<'py>(
+    name: &str,
+    object: &Any<'py>,
+    args: &Bound<'py, PyTuple>,
+    kwargs: Kwargs<'_, 'py>,
+) -> PyResult<Any<'py>> {
+    let [] = named(name, [], args, kwargs)?;
+    object.py().import("gradtape.show.notebook")?.getattr(name)?.call1((object,))
+}
+
+pub fn svg<'py>(
+    object: &Any<'py>,
+    args: &Bound<'py, PyTuple>,
+    kwargs: Kwargs<'_, 'py>,
+) -> PyResult<Any<'py>> {
+    shown("svg", object, args, kwargs)
+}
+
+pub fn latex<'py>(
+    object: &Any<'py>,
+    args: &Bound<'py, PyTuple>,
+    kwargs: Kwargs<'_, 'py>,
+) -> PyResult<Any<'py>> {
+    shown("latex", object, args, kwargs)
+}
+
 pub fn detach<'py>(
     object: &Any<'py>,
     args: &Bound<'py, PyTuple>,

@@ -13,6 +13,7 @@
 pub mod op; // first: the others expand its table
 pub mod elementary;
 pub mod error;
+pub mod formula;
 pub mod kernel;
 pub mod number;
 pub mod program;

@@ -279,6 +279,8 @@ fn methods() -> Vec<ffi::PyMethodDef> {
         method!(conjugate),
         "conjugate($self, /)\n--\n\nThe value itself, which is real.",
     );
+    add("_repr_svg_", method!(svg), "_repr_svg_($self, /)\n--\n\nThe drawing, for a notebook.");
+    add("_repr_latex_", method!(latex), "_repr_latex_($self, /)\n--\n\nFormulas, for a notebook.");
     add("__reduce__", method!(reduce), "__reduce__($self, /)\n--\n\nHelper for copy and pickle.");
     all.push(END);
     all

@@ -32,6 +32,24 @@ pub(super) struct Recalled {
     end: usize,
 }
 
+/// Data that leaves had before.
+struct Past {
+    retired: HashMap<u32, f64>,
+    /// For nodes before a place, by slot.
+    before: HashMap<u32, Vec<(u32, f64)>>,
+}
+
+impl Past {
+    /// The data of the leaf in `slot` when `node` was recorded; `now` gives what it is at present.
+    fn leaf(&self, slot: u32, node: Index, now: &impl Fn(u32) -> f64) -> f64 {
+        let earlier = self.before.get(&slot).and_then(|e| e.iter().find(|e| e.0 > node as u32));
+        match earlier {
+            Some(&(_, value)) => value,
+            None => self.retired.get(&slot).copied().unwrap_or_else(|| now(slot)),
+        }
+    }
+}
+
 impl Recalled {
     /// Whether anything is remembered.
     #[inline(always)]
@@ -173,21 +191,8 @@ impl Tape {
             return value;
         }
         let (nodes, leaves) = self.reach(at);
-        // Much may be kept for leaves elsewhere on the tape.
-        let here = |slot: u32| leaves.binary_search(&!(slot as Index)).is_ok();
-        let retired: HashMap<u32, f64> =
-            self.retired.iter().copied().filter(|&(slot, _)| here(slot)).collect();
-        let mut before: HashMap<u32, Vec<(u32, f64)>> = HashMap::new();
-        for &(slot, len, value) in self.assigned.iter().filter(|&&(slot, ..)| here(slot)) {
-            before.entry(slot).or_default().push((len.min(self.shortest), value));
-        }
-        let leaf = |slot: u32, node: Index| {
-            let earlier = before.get(&slot).and_then(|e| e.iter().find(|e| e.0 > node as u32));
-            match earlier {
-                Some(&(_, value)) => value,
-                None => retired.get(&slot).copied().unwrap_or_else(|| leaf(slot)),
-            }
-        };
+        let past = self.past(&leaves);
+        let leaf = |slot: u32, node: Index| past.leaf(slot, node, &leaf);
         let mut values = std::mem::take(&mut self.recalled.values);
         for &i in &nodes {
             if !values.contains_key(&i) {
@@ -201,6 +206,32 @@ impl Tape {
         self.recalled.values = values;
         self.recalled.end = self.recalled.end.max(at as usize + 1);
         value
+    }
+
+    /// What is known of earlier data of these leaves, ascending.
+    fn past(&self, leaves: &[Index]) -> Past {
+        // Much may be kept for leaves elsewhere on the tape.
+        let here = |slot: u32| leaves.binary_search(&!(slot as Index)).is_ok();
+        let retired = self.retired.iter().copied().filter(|&(slot, _)| here(slot)).collect();
+        let mut before: HashMap<u32, Vec<(u32, f64)>> = HashMap::new();
+        for &(slot, len, value) in self.assigned.iter().filter(|&&(slot, ..)| here(slot)) {
+            before.entry(slot).or_default().push((len.min(self.shortest), value));
+        }
+        Past { retired, before }
+    }
+
+    /// The data that leaves had when a node was recorded, for pairs of a leaf and a node.
+    pub fn leaf_values(&self, uses: &[(Index, Index)], leaf: impl Fn(u32) -> f64) -> Vec<f64> {
+        let mut leaves: Vec<Index> = uses.iter().map(|&(leaf, _)| leaf).collect();
+        leaves.sort_unstable();
+        let past = self.past(&leaves);
+        uses.iter().map(|&(at, node)| past.leaf(!at as u32, node, &leaf)).collect()
+    }
+
+    /// Root of the last sweep.
+    #[must_use]
+    pub fn swept_from(&self) -> Option<Index> {
+        self.recalled.root.map(|(root, _)| root)
     }
 
     /// The value of node `i` from its operands' values.

@@ -1,0 +1,1 @@
+"""The same tape, for people: explain, draw, animate, check."""
