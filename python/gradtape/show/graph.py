@@ -15,7 +15,7 @@ __all__ = ["Formula", "Graph", "Node", "Operand", "Row", "row_of"]
 
 @dataclass(frozen=True)
 class Formula:
-    """A formula as text and as LaTeX; ``$x`` stands for an operand's name, ``$r`` for the result."""
+    """A formula as text and as LaTeX: ``$x`` stands for an operand, ``$r`` for the result."""
 
     text: str
     latex: str
@@ -140,8 +140,10 @@ class Node:
 
 
 class Graph:
-    """All that a value was computed from: leaves in the order of their first use, then the nodes in
-    the order of the tape; the value itself is the last.
+    """All that a value was computed from.
+
+    Leaves come in the order of their first use, then the nodes in the order of the tape; the value
+    itself is the last.
 
     Parameters
     ----------
@@ -221,12 +223,11 @@ class Graph:
     def uses(self) -> list[list[tuple[int, int]]]:
         """Of each node the places where it is used: the number of the user, and of the operand."""
         uses: list[list[tuple[int, int]]] = [[] for _ in range(len(self))]
-        owners = np.repeat(np.arange(len(self)), np.diff(self.starts))
-        for k, (owner, node) in enumerate(
-            zip(owners.tolist(), self.operands.tolist(), strict=True)
-        ):
-            if node >= 0:
-                uses[node].append((owner, k - int(self.starts[owner])))
+        starts, operands = self.starts.tolist(), self.operands.tolist()
+        for owner in range(len(self)):
+            for k, node in enumerate(operands[starts[owner] : starts[owner + 1]]):
+                if node >= 0:
+                    uses[node].append((owner, k))
         return uses
 
     def name(self, index: int) -> str:
@@ -259,8 +260,3 @@ class Graph:
             span = operands[starts[i] : starts[i + 1]]
             from_it[i] |= any(node >= 0 and from_it[node] for node in span)
         return from_it
-
-
-def data_of(value: Any) -> float:
-    """A number, or a Value's."""
-    return value.data if isinstance(value, Value) else float(value)
