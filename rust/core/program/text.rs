@@ -70,21 +70,26 @@ impl Names<'_> {
         self.operation(id, &operands)
     }
 
+    /// The question as a condition. One that does not hold stays that very condition under a
+    /// `not`, since no comparison holds where a number is nan.
     fn question(&self, question: &Question, holds: bool, depth: usize) -> String {
         let [a, b] = question
             .operands
             .map(|id| if depth == 0 { self.of(id) } else { self.expression(id, depth) });
-        let symbol = match (question.test, holds) {
-            (Test::Less, true) => "<",
-            (Test::Less, false) => ">=",
-            (Test::LessEqual, true) => "<=",
-            (Test::LessEqual, false) => ">",
-            (Test::Equal, true) => "==",
-            (Test::Equal, false) => "!=",
-            (Test::Same, true) => "is",
-            (Test::Same, false) => "is not",
+        let condition = match question.test {
+            // A number stands on the right, as people write it.
+            Test::Less if self.constant(question.operands[0]) => format!("{b} > {a}"),
+            Test::LessEqual if self.constant(question.operands[0]) => format!("{b} >= {a}"),
+            Test::Less => format!("{a} < {b}"),
+            Test::LessEqual => format!("{a} <= {b}"),
+            Test::Equal => format!("{a} == {b}"),
+            Test::Same => format!("{a} is {b}"),
         };
-        format!("{a} {symbol} {b}")
+        if holds { condition } else { format!("not {condition}") }
+    }
+
+    fn constant(&self, id: Id) -> bool {
+        matches!(self.graph.node(id).kind, Kind::Constant(_))
     }
 }
 
@@ -98,12 +103,13 @@ fn number(x: f64) -> String {
 }
 
 impl Paths {
-    /// The guard as a condition on inputs and captured values of these names.
+    /// What a guard asks, be the answer yes or no, as a condition on inputs and captured values of
+    /// these names.
     #[must_use]
     pub fn guard_text(&self, guard: &(Question, bool, u32), names: [&[String]; 2]) -> String {
         let [inputs, parameters] = names;
         let names = Names { graph: self.graph(), inputs, parameters, lines: Vec::new() };
-        names.question(&guard.0, guard.1, DEPTH)
+        names.question(&guard.0, true, DEPTH)
     }
 
     /// The path as a Wengert list: a line for each node, then the guards and the results.
