@@ -179,4 +179,27 @@ class Recordings:
                         raise
             if holds:
                 # A look that already differs stays: the next call sees it and records anew.
-                self.watch = Watch(function).without_changes_since(before)
+                self.watch = self._settled(before, function, form, arrays, row, where)
+
+    def _settled(
+        self,
+        before: Watch,
+        function: Callable[..., Any],
+        form: Form,
+        arrays: Sequence[NDArray[np.float64]],
+        row: int,
+        where: tuple[int, ...],
+    ) -> Watch:
+        """A look at what the names stand for, after a path was recorded.
+
+        What the function itself changes each time, such as a counter of its calls, is not watched;
+        what it changes once, such as a cached property, is. Running it again tells them apart.
+        """
+        now = Watch(function)
+        if not before.changed():
+            return now
+        try:
+            form.record(function, arrays, row, where)
+        except GradtapeError:
+            return before
+        return Watch(function).without_changes_since(now)

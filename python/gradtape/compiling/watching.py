@@ -1,29 +1,24 @@
 """What a function reads by name outside itself: a recording holds while it stays what it was."""
 
 import functools
-import inspect
 import weakref
 from collections.abc import Callable, Iterator
-from types import CellType, CodeType, FunctionType, MethodType, ModuleType
+from math import copysign
+from types import CellType, CodeType, FunctionType, MethodType
 from typing import Any
+
+from gradtape.compiling.attributes import MISSING, PLAIN, Wrapper, attribute, followed, inside
 
 __all__ = ["PLAIN", "Watch", "Wrapper", "names_read"]
 
-PLAIN = (float, int, str, bool, bytes, complex, type(None))
-_MISSING = object()
-
-
-class Wrapper:
-    """Stands before a Python function; whoever looks for what is read looks through it."""
-
-    __wrapped__: Any
-
 
 class Watch:
-    """The globals, closure cells and attributes of ``self`` that a function names, as they were.
+    """The globals, closure cells and attributes that a function names, as they were.
 
-    A number is compared by its value, everything else by identity: a ``Value`` whose data changed
-    is the same parameter. Modules are not watched, nor what stands inside lists and objects.
+    Attributes are watched of ``self`` and of every module, class and object that is named, and of
+    the objects that these are. A number is compared by its value, everything else by identity: a
+    ``Value`` whose data changed is the same parameter. What stands inside lists, dicts and arrays
+    is not watched.
 
     Parameters
     ----------
@@ -54,33 +49,19 @@ class Watch:
     def __init__(self, function: Callable[..., Any]) -> None:
         self.names: list[tuple[dict[str, Any], str, Any]] = []
         self.cells: list[tuple[CellType, Any]] = []
-        self.attributes: list[tuple[weakref.ref[Any], str, Any]] = []
-        for place in names_read(function):
-            self._add(*place)
-
-    def _add(self, holder: Any, name: str, value: Any) -> None:
-        if isinstance(value, ModuleType):
-            return
-        if isinstance(holder, dict):
-            self.names.append((holder, name, value))
-        elif isinstance(holder, CellType):
-            self.cells.append((holder, value))
-        else:
-            self._add_attribute(holder, name, value)
-
-    def _add_attribute(self, owner: Any, name: str, value: Any) -> None:
-        # The owner's numbers are kept, its objects only weakly: they may lead back to the owner,
-        # which would then never die.
-        try:
-            held = value if isinstance(value, PLAIN) else weakref.ref(value)
-            self.attributes.append((weakref.ref(owner), name, held))
-        except TypeError:
-            pass
+        self.attributes: list[tuple[Any, str, Any]] = []
+        for holder, name, value in names_read(function):
+            if isinstance(holder, dict):
+                self.names.append((holder, name, value))
+            elif isinstance(holder, CellType):
+                self.cells.append((holder, value))
+            else:
+                self.attributes.append((_weakly(holder, holder), name, _held(value)))
 
     def changed(self) -> bool:
         """Whether one of them is another now."""
         for names, name, value in self.names:
-            now = names.get(name, _MISSING)
+            now = names.get(name, MISSING)
             if now is not value and not _alike(now, value):
                 return True
         for cell, value in self.cells:
@@ -91,8 +72,12 @@ class Watch:
 
     def _attributes_changed(self) -> bool:
         for owner, name, held in self.attributes:
-            value = held() if isinstance(held, weakref.ref) else held
-            now = getattr(owner(), "__dict__", {}).get(name, _MISSING)
+            now = attribute(_known(owner), name)
+            if isinstance(held, _Address):
+                if id(now) != held:
+                    return True
+                continue
+            value = _known(held)
             if now is not value and not _alike(now, value):
                 return True
         return False
@@ -117,38 +102,72 @@ def _unchanged(entry: tuple[Any, ...], before: list[Any]) -> bool:
     return True
 
 
+class _Address(int):
+    """Where an object stands that can be held neither weakly nor for good."""
+
+
+def _held(value: Any) -> Any:
+    """A value for keeping: plain ones as they are, objects weakly.
+
+    They may lead back to their owner, which would then never die.
+    """
+    if isinstance(value, PLAIN):
+        return value
+    return _weakly(value, value if _is_plain(value) else _Address(id(value)))
+
+
+def _weakly(x: Any, otherwise: Any) -> Any:
+    try:
+        return weakref.ref(x)
+    except TypeError:
+        return otherwise
+
+
+def _known(x: Any) -> Any:
+    return x() if type(x) is weakref.ref else x
+
+
+def _is_plain(x: Any) -> bool:
+    """Whether it is made of plain values alone."""
+    if isinstance(x, (list, tuple)):
+        return all(isinstance(part, PLAIN) for part in x)
+    return isinstance(x, PLAIN)
+
+
 def _alike(a: Any, b: Any) -> bool:
-    return type(a) is type(b) and isinstance(a, PLAIN) and bool(a == b)
+    if type(a) is not type(b) or not isinstance(a, PLAIN) or a != b:
+        return False
+    return not isinstance(a, float) or a != 0 or copysign(1.0, a) == copysign(1.0, b)
 
 
 def _contents(cell: CellType) -> Any:
     try:
         return cell.cell_contents
     except ValueError:
-        return _MISSING
+        return MISSING
 
 
 def names_read(function: Callable[..., Any]) -> Iterator[tuple[Any, str, Any]]:
     """Every named thing that a function can read outside itself, and where it stands.
 
     Functions that it names are followed where they stand in the same module or in its closure, and
-    so are the methods and properties of its ``self``.
+    so are the methods and properties of the objects there.
 
     Yields
     ------
     holder : dict, cell or object
-        Globals, a cell of the closure, or the object that a method belongs to.
+        Globals, a cell of the closure, or the object that has an attribute.
     name : str
     value : object
     """
     todo: list[Any] = [function]
-    seen: set[int] = set()
+    seen: set[tuple[int, int]] = set()
     home: dict[str, Any] | None = None
     while todo:
         plain, owner = _plain(todo.pop())
-        if plain is None or id(plain) in seen:
+        if plain is None or (id(plain), id(owner)) in seen:
             continue
-        seen.add(id(plain))
+        seen.add((id(plain), id(owner)))
         if home is None:
             home = plain.__globals__
         names = set(_names(plain.__code__))
@@ -162,20 +181,15 @@ def names_read(function: Callable[..., Any]) -> Iterator[tuple[Any, str, Any]]:
         todo += [value for *_, value in closed]
         yield from found
         yield from closed
-        if owner is not None:
-            held = getattr(owner, "__dict__", {})
-            yield from ((owner, name, held[name]) for name in sorted(names & held.keys()))
-            todo += _methods(owner, names - held.keys())
-
-
-def _methods(owner: Any, names: set[str]) -> Iterator[MethodType]:
-    """The methods and properties of an object that have these names."""
-    for name in sorted(names):
-        found = inspect.getattr_static(type(owner), name, None)
-        if isinstance(found, property):
-            found = found.fget
-        if isinstance(found, FunctionType):
-            yield MethodType(found, owner)
+        for name in ("__defaults__", "__kwdefaults__"):
+            if getattr(plain, name) is not None:
+                yield plain, name, getattr(plain, name)
+        around = [value for *_, value in closed] + ([] if owner is None else [owner])
+        own = {id(x) for x in around}
+        for holder, name, value in inside([*around, *(x for *_, x in found)], names):
+            yield holder, name, value
+            method = followed(holder, value)
+            todo += [method] if id(holder) in own or _home(method) is home else []
 
 
 def _plain(x: Any) -> tuple[FunctionType | None, Any]:
