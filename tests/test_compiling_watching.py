@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 NUMBERS = st.sampled_from([0.0, -0.0, 1.0, 2.0, -3.0, float("inf"), 1, True])
 SETTINGS = types.SimpleNamespace(rate=1.0, inner=types.SimpleNamespace(rate=1.0))
 MODULE = types.ModuleType("constants")
+exec("def times(x):\n    return x * factor", vars(MODULE))
 SCALE = 1.0
 
 
@@ -45,7 +46,8 @@ class Model(Base):
     def __call__(self, x):
         y = self.shifted(x) * self.rate + self.slot
         y = y * self.weight + self.layers[0] * self.factor
-        return self.scaled(y) + x * SETTINGS.rate + SETTINGS.inner.rate * x + MODULE.rate * x
+        y = self.scaled(y) + x * SETTINGS.rate + SETTINGS.inner.rate * x
+        return y + MODULE.rate * x + MODULE.times(x)
 
     compiled = gt.compile(__call__)
 
@@ -59,7 +61,7 @@ class Changes(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        MODULE.rate = SETTINGS.rate = 1.0
+        MODULE.rate = MODULE.factor = SETTINGS.rate = 1.0
         self.model = Model()
         self.default = gt.compile(default)
         self.free = gt.compile(self.model.__call__)
@@ -81,6 +83,10 @@ class Changes(RuleBasedStateMachine):
     @rule(holder=st.sampled_from([SETTINGS, SETTINGS.inner, MODULE]), x=NUMBERS)
     def of_a_thing_with_a_name(self, holder, x):
         holder.rate = x
+
+    @rule(x=NUMBERS)
+    def read_by_a_function_of_another_module(self, x):
+        MODULE.factor = x
 
     @rule(x=NUMBERS)
     def of_the_module(self, x):

@@ -1,5 +1,6 @@
 """Attributes that code names, of modules, classes and objects; found without running any code."""
 
+import sys
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from types import FunctionType, MemberDescriptorType, MethodType, ModuleType
@@ -9,7 +10,7 @@ import numpy as np
 
 from gradtape._core import Value
 
-__all__ = ["MISSING", "PLAIN", "Wrapper", "attribute", "followed", "inside"]
+__all__ = ["MISSING", "PLAIN", "Wrapper", "attribute", "followed", "inside", "of_a_library"]
 
 PLAIN = (float, int, str, bool, bytes, complex, type(None))
 MISSING = object()
@@ -21,8 +22,22 @@ class Wrapper:
     __wrapped__: Any
 
 
+# What stands in them under a name stays what it is while a program runs.
+_LIBRARIES = frozenset([*sys.stdlib_module_names, "gradtape", "numpy"])
+
 # Their attributes are methods, or are read each time that a program runs.
 _CLOSED = (*PLAIN, Value, Wrapper, np.ndarray, list, tuple, dict, set, frozenset, property)
+
+
+def of_a_library(module: str | None) -> bool:
+    """Whether a module belongs to Python, NumPy or gradtape.
+
+    Examples
+    --------
+    >>> of_a_library("numpy.linalg"), of_a_library("pricing")
+    (True, False)
+    """
+    return module is None or module.partition(".")[0] in _LIBRARIES
 
 
 def attribute(x: Any, name: str) -> Any:
@@ -61,8 +76,7 @@ def attribute(x: Any, name: str) -> Any:
 def inside(objects: Iterable[Any], names: Iterable[str]) -> Iterator[tuple[Any, str, Any]]:
     """The attributes of these names that objects hold, and the objects among them in turn.
 
-    Of a module only numbers and Values: its functions and classes are constants of the program's
-    text, and following them would lead through whole libraries.
+    Modules of libraries are passed over: following them would never end.
 
     Yields
     ------
@@ -76,15 +90,14 @@ def inside(objects: Iterable[Any], names: Iterable[str]) -> Iterator[tuple[Any, 
         if id(x) in seen or isinstance(x, (*_CLOSED, FunctionType, MethodType)):
             continue
         seen.add(id(x))
+        module = isinstance(x, ModuleType)
+        if module and of_a_library(x.__name__):
+            continue
         for name in ordered:
             value = attribute(x, name)
-            if value is MISSING:
-                continue
-            if not isinstance(x, ModuleType):
+            if value is not MISSING:
                 todo.append(value)
-                yield x, name, value
-            elif isinstance(value, (*PLAIN, Value)):
-                yield x.__dict__, name, value
+                yield (x.__dict__ if module else x), name, value
 
 
 def followed(owner: Any, value: Any) -> Any:

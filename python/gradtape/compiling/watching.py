@@ -7,7 +7,15 @@ from math import copysign
 from types import CellType, CodeType, FunctionType, MethodType
 from typing import Any
 
-from gradtape.compiling.attributes import MISSING, PLAIN, Wrapper, attribute, followed, inside
+from gradtape.compiling.attributes import (
+    MISSING,
+    PLAIN,
+    Wrapper,
+    attribute,
+    followed,
+    inside,
+    of_a_library,
+)
 
 __all__ = ["PLAIN", "Watch", "Wrapper", "names_read"]
 
@@ -150,8 +158,8 @@ def _contents(cell: CellType) -> Any:
 def names_read(function: Callable[..., Any]) -> Iterator[tuple[Any, str, Any]]:
     """Every named thing that a function can read outside itself, and where it stands.
 
-    Functions that it names are followed where they stand in the same module or in its closure, and
-    so are the methods and properties of the objects there.
+    Functions that it names are followed, and so are the methods and properties of objects; those
+    of a library only where the function is of that library, or has them in its closure.
 
     Yields
     ------
@@ -175,7 +183,7 @@ def names_read(function: Callable[..., Any]) -> Iterator[tuple[Any, str, Any]]:
             (plain.__globals__, name, plain.__globals__[name])
             for name in sorted(names & plain.__globals__.keys())
         ]
-        todo += [value for *_, value in found if _home(value) is home]
+        todo += [value for *_, value in found if _is_followed(value, home)]
         cells = zip(plain.__code__.co_freevars, plain.__closure__ or (), strict=True)
         closed = [(cell, name, _contents(cell)) for name, cell in cells]
         todo += [value for *_, value in closed]
@@ -189,7 +197,7 @@ def names_read(function: Callable[..., Any]) -> Iterator[tuple[Any, str, Any]]:
         for holder, name, value in inside([*around, *(x for *_, x in found)], names):
             yield holder, name, value
             method = followed(holder, value)
-            todo += [method] if id(holder) in own or _home(method) is home else []
+            todo += [method] if id(holder) in own or _is_followed(method, home) else []
 
 
 def _plain(x: Any) -> tuple[FunctionType | None, Any]:
@@ -208,9 +216,11 @@ def _plain(x: Any) -> tuple[FunctionType | None, Any]:
     return None, None
 
 
-def _home(x: Any) -> dict[str, Any] | None:
+def _is_followed(x: Any, home: dict[str, Any]) -> bool:
     plain, _ = _plain(x)
-    return None if plain is None else plain.__globals__
+    if plain is None:
+        return False
+    return plain.__globals__ is home or not of_a_library(plain.__module__)
 
 
 def _names(code: CodeType) -> Iterator[str]:
