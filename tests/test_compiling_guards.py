@@ -51,3 +51,15 @@ def test_guards_are_written_the_same_way_for_either_answer(compare, written):
         assert f"guard {sign}{written}  # {__file__}:" in str(path.program)
         assert f"{written} is {guard.holds}" in str(path)
         assert f", {sign}{written} [" in repr(path)
+
+
+def test_too_many_numbers_taken_out_are_told_from_too_many_branches():
+    def taken(x):
+        return x * x.data
+
+    with pytest.raises(gt.GradtapeError, match=r"more than 8 paths: each number .* taken out") as e:
+        gt.compile(taken, max_paths=8)(np.arange(20.0))
+    assert f"{__file__}:{taken.__code__.co_firstlineno + 1}" in str(e.value)
+    branches = gt.compile(lambda x, y: x if x.data > 0 and y > 1 else -x, max_paths=1)
+    with pytest.raises(gt.GradtapeError, match=r"gradtape\.where"):
+        branches(2.0, np.array([2.0, 0.5]))

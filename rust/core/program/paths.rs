@@ -35,8 +35,9 @@ pub enum Strange {
     Program,
     /// It has another number of results.
     Outputs(usize, usize),
-    /// There are as many paths as there may be.
-    TooMany(usize),
+    /// There are as many paths as there may be; the file and line where this one took a number out
+    /// of a value, if it did.
+    TooMany(usize, Option<(String, u32)>),
 }
 
 impl fmt::Display for Strange {
@@ -68,7 +69,13 @@ impl fmt::Display for Strange {
                     "the function returned {first} numbers for one row and {now} for another; compiled, it must always return as many"
                 )
             }
-            Strange::TooMany(most) => {
+            Strange::TooMany(most, Some((file, line))) => {
+                write!(
+                    f,
+                    "the function took more than {most} paths: each number that is taken out of a Value, at {file}:{line}, makes one of its own; calculate with the Value itself"
+                )
+            }
+            Strange::TooMany(most, None) => {
                 write!(
                     f,
                     "the function took more than {most} paths through its branches; let where(greater(a, b), …) choose instead of if where it can, or raise max_paths"
@@ -186,7 +193,10 @@ impl Paths {
             return Err(Strange::Outputs(known.outputs.len(), trace.outputs.len()));
         }
         if self.traces.len() >= most {
-            return Err(Strange::TooMany(most));
+            let mut guards = trace.guards.iter().skip(first);
+            let taken = guards.find(|(question, holds, _)| question.test == Test::Same && *holds);
+            let place = taken.and_then(|guard| recording.places.get(guard.2 as usize).cloned());
+            return Err(Strange::TooMany(most, place));
         }
         let path = self.traces.len() as u32;
         let mut next = Next::Path(path);
