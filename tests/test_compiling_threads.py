@@ -1,5 +1,6 @@
 """Compiled functions in many threads, and on many."""
 
+import os
 import signal
 import sys
 import threading
@@ -147,3 +148,27 @@ def test_one_thread_assigns_while_others_call():
 
     together([assign, call, call, call])
     np.testing.assert_array_equal(f(x), x * rate)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+def test_a_fork_while_another_thread_records():
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(x):
+        if threading.current_thread() is not threading.main_thread():
+            begun.set()
+            go_on.wait(20)
+        return x if x > 0 else -x
+
+    f = gt.compile(slow)
+    thread = threading.Thread(target=f, args=(1.0,))
+    thread.start()
+    assert begun.wait(20)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        os._exit(0 if f(np.array([2.0, -3.0])).tolist() == [2.0, 3.0] else 1)
+    go_on.set()
+    thread.join()
+    assert os.waitpid(child, 0)[1] == 0
+    assert f(-1.0) == 1.0

@@ -1,7 +1,9 @@
 """What was recorded of one function: a form for each structure that it was called with."""
 
 import inspect
+import os
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -23,6 +25,19 @@ __all__ = ["Recordings"]
 Key: TypeAlias = tuple[Any, ...]
 Found: TypeAlias = tuple[Form, Plan, Sequence[Any]]
 MOST_PLANS = 256  # shapes whose plans are kept; all are forgotten when there are more
+
+
+_ALL: weakref.WeakSet["Recordings"] = weakref.WeakSet()
+
+
+def _renew_locks() -> None:
+    # A thread that was recording when the process forked is not there to let go of its lock.
+    for recordings in list(_ALL):
+        recordings.lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_locks)
 
 
 class Recordings:
@@ -51,6 +66,7 @@ class Recordings:
         self.forms: dict[Key, Form] = {}
         self.plans: dict[Key, tuple[Form, Plan]] = {}
         self.watch: Watch | None = None
+        _ALL.add(self)
 
     def forget(self) -> None:
         """Drop everything that was recorded."""

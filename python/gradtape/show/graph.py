@@ -156,7 +156,7 @@ class Graph:
     values, adjoints, grads : numpy.ndarray
         One number a node.
     starts, operands, constants, partials : numpy.ndarray
-        The operands of node i are those from ``starts[i]`` to ``starts[i + 1]``: the number of a node,
+        The operands of node i are those from ``starts[i]`` to ``starts[i + 1]``: a node's number,
         or -1 and a constant; the node's derivative by it.
     labels : dict of int to str
         What users called them.
