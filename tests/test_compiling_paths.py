@@ -92,7 +92,7 @@ def test_stats_count():
 def test_too_many_paths():
     f = gt.compile(steps, max_paths=3)
     f(np.array([0.5, 2.0, 4.0]))
-    with pytest.raises(gt.GradtapeError, match="more than 3 paths .* where"):
+    with pytest.raises(gt.GradtapeError, match=r"more than 3 paths .* where"):
         f(np.array([0.5, 800.0]))
     np.testing.assert_array_equal(f(np.array([0.5, 4.0])), [0.5, 3.0])
 
