@@ -46,11 +46,7 @@ impl Call<'_> {
     /// The leaves of some rows; what all rows share stays one row.
     pub(super) fn gather(&self, rows: &[usize]) -> Vec<Array2<f64>> {
         let each = |leaf: &ArrayView2<'_, f64>| {
-            if leaf.nrows() == 1 && self.rows > 1 {
-                leaf.to_owned()
-            } else {
-                leaf.select(Axis(0), rows)
-            }
+            if leaf.nrows() == 1 && self.rows > 1 { leaf.to_owned() } else { gathered(leaf, rows) }
         };
         self.leaves.iter().map(each).collect()
     }
@@ -75,18 +71,43 @@ impl Filled<'_> {
         gradients: &[Option<Array2<f64>>],
     ) {
         if let (Some(to), Some(from)) = (&mut self.values, values) {
-            rows.iter().zip(from.rows()).for_each(|(&row, from)| to.row_mut(row).assign(&from));
+            scatter(to, from, rows);
         }
         for ((to, from), leaf) in self.gradients.iter_mut().zip(gradients).zip(&call.leaves) {
             let (Some(to), Some(from)) = (to, from) else { continue };
             if leaf.nrows() == 1 {
                 *to += from;
             } else {
-                rows.iter().zip(from.rows()).for_each(|(&row, from)| to.row_mut(row).assign(&from));
+                scatter(to, from, rows);
             }
         }
     }
 }
+
+/// Some rows of an array. Rows of few numbers are copied by hand: a view of each would take longer.
+fn gathered(from: &ArrayView2<'_, f64>, rows: &[usize]) -> Array2<f64> {
+    let width = from.ncols();
+    let Some(numbers) = from.as_slice() else { return from.select(Axis(0), rows) };
+    let mut gathered = Vec::with_capacity(rows.len() * width);
+    for &row in rows {
+        gathered.extend_from_slice(&numbers[row * width..][..width]);
+    }
+    let shape = (rows.len(), width);
+    Array2::from_shape_vec(shape, gathered).unwrap_or_else(|_| from.select(Axis(0), rows))
+}
+
+/// Puts the rows of an array into these rows of another.
+fn scatter(to: &mut ArrayViewMut2<'_, f64>, from: &Array2<f64>, rows: &[usize]) {
+    let width = to.ncols();
+    if let (Some(to), Some(from)) = (to.as_slice_mut(), from.as_slice()) {
+        for (&row, numbers) in rows.iter().zip(from.chunks_exact(width.max(1))) {
+            to[row * width..][..width].copy_from_slice(numbers);
+        }
+        return;
+    }
+    rows.iter().zip(from.rows()).for_each(|(&row, from)| to.row_mut(row).assign(&from));
+}
+
 impl Call<'_> {
     /// That the arrays fit each other.
     pub(super) fn check(&self, filled: &Filled<'_>) -> PyResult<()> {
