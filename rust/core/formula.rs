@@ -97,7 +97,9 @@ impl Formula {
             }
             Written::Apply(op, operands) => {
                 let count = op.row().operands.len();
-                applied(op, operands[..count].iter().map(|&x| Formula(x).texts()).collect())
+                let operands: Vec<_> =
+                    operands[..count].iter().map(|&x| Formula(x).texts()).collect();
+                applied(op, &operands)
             }
         }
     }
@@ -133,7 +135,7 @@ fn infix(op: Op) -> Option<(Strength, Strength, Strength)> {
     }
 }
 
-fn applied(op: Op, operands: Vec<(Texts, Strength)>) -> (Texts, Strength) {
+fn applied(op: Op, operands: &[(Texts, Strength)]) -> (Texts, Strength) {
     let row = op.row();
     if op == Op::Neg {
         let (x, strength) = &operands[0];
@@ -141,17 +143,13 @@ fn applied(op: Op, operands: Vec<(Texts, Strength)>) -> (Texts, Strength) {
         let latex = format!("-{}", bracketed(&x.latex, *strength >= Strength::Product));
         return (Texts { text, latex }, Strength::Sign);
     }
-    let (text, strength) = match (infix(op), &operands[..]) {
-        (Some((own, left, right)), [x, y]) => {
-            let (x, y) = (held(&x.0.text, x.1 >= left), held(&y.0.text, y.1 >= right));
-            let spaced = own != Strength::Power;
-            let text = if spaced { format!("{x} {} {y}", row.symbol) } else { format!("{x}**{y}") };
-            (text, own)
-        }
-        _ => {
-            let texts: Vec<&str> = operands.iter().map(|(x, _)| x.text.as_str()).collect();
-            (format!("{}({})", row.name, texts.join(", ")), Strength::Atom)
-        }
+    let (text, strength) = if let (Some((own, left, right)), [x, y]) = (infix(op), operands) {
+        let (x, y) = (held(&x.0.text, x.1 >= left), held(&y.0.text, y.1 >= right));
+        let power = own == Strength::Power;
+        (if power { format!("{x}**{y}") } else { format!("{x} {} {y}", row.symbol) }, own)
+    } else {
+        let texts: Vec<&str> = operands.iter().map(|(x, _)| x.text.as_str()).collect();
+        (format!("{}({})", row.name, texts.join(", ")), Strength::Atom)
     };
     let mut latex = row.latex.to_string();
     let sides = infix(op).filter(|_| op != Op::Div).map(|(_, left, right)| [left, right]);
