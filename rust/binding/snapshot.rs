@@ -17,6 +17,9 @@ use crate::state::{State, enter_idle};
 
 type Any<'py> = Bound<'py, PyAny>;
 
+/// A formula as text and as LaTeX.
+type Pair = (String, String);
+
 /// Stands for a leaf where a node has its operation, and for no activation.
 const NO_OP: i16 = -1;
 
@@ -185,7 +188,7 @@ pub fn snapshot<'py>(
 /// LaTeX: operands stand there as ``$x``, the result as ``$r``.
 #[pyfunction]
 #[pyo3(text_signature = "(name, /)")]
-pub fn formulas(name: &str) -> PyResult<((String, String), Vec<(String, String)>)> {
+pub fn formulas(name: &str) -> PyResult<(Pair, Vec<Pair>)> {
     let (value, partials) = Op::named(name)
         .and_then(formulas_of)
         .ok_or_else(|| PyValueError::new_err(format!("no row '{name}' in the table")))?;
