@@ -100,9 +100,7 @@ def test_zero_grad_and_settings_between_steps():
     with pytest.raises(ValueError, match="learning_rate"):
         optimizer.learning_rate = -1.0
     assert optimizer.learning_rate == 0.25
-    assert (
-        repr(optimizer) == "SGD(1 parameters, learning_rate=0.25, momentum=0.0, weight_decay=0.0)"
-    )
+    assert repr(optimizer) == "SGD(1 parameters, learning_rate=0.25)"
 
 
 @pytest.mark.parametrize("setting", ["learning_rate", "momentum", "weight_decay"])

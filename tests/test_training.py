@@ -64,7 +64,14 @@ def test_fit_is_the_loop_by_hand(batch, epochs):
     model, twin = small(), small()
     optimizer, other = SGD(model.parameters(), 0.2, 0.5), SGD(twin.parameters(), 0.2, 0.5)
     history = fit(
-        model, ROWS, CLASSES, optimizer=optimizer, epochs=epochs, batch_size=batch, shuffle=False
+        model,
+        ROWS,
+        CLASSES,
+        optimizer=optimizer,
+        epochs=epochs,
+        batch_size=batch,
+        shuffle=False,
+        native=False,
     )
     for epoch in range(epochs):
         total, right = 0.0, 0
@@ -336,6 +343,6 @@ def test_the_inner_step_can_be_another(monkeypatch):
         return step
 
     monkeypatch.setattr(training, "_eager_step", other)
-    history = fit(small(), ROWS, CLASSES, epochs=1, batch_size=3, shuffle=False)
+    history = fit(small(), ROWS, CLASSES, epochs=1, batch_size=3, shuffle=False, native=False)
     assert calls == [(ROWS[:3], CLASSES[:3]), (ROWS[3:], CLASSES[3:])]
     assert (history.loss, history.accuracy) == ([2.0], [0.4])

@@ -48,6 +48,11 @@ def _pairs(predictions: Sequence[Any], targets: Sequence[Any]) -> list[tuple[Any
     return list(zip(predictions, targets, strict=True))
 
 
+def _number(target: Any) -> Any:
+    """A target as a float; a Value while a loss is recorded for its targets as arguments."""
+    return target if isinstance(target, Value) else float(target)
+
+
 def _row(row: Any) -> Any:
     return row if hasattr(row, "__len__") else [row]
 
@@ -81,7 +86,7 @@ def _differences(predictions: Sequence[Any], targets: Sequence[Any]) -> list[lis
             raise ValueError(
                 f"row {i}: {len(row)} predictions take as many targets, not {len(target)}"
             )
-        rows.append([p - float(t) for p, t in zip(row, target, strict=True)])
+        rows.append([p - _number(t) for p, t in zip(row, target, strict=True)])
     return rows
 
 
@@ -136,8 +141,9 @@ def categorical_cross_entropy(predictions: Sequence[Any], targets: Sequence[Any]
     ----------
     predictions : m rows of k Values or numbers
         Logits: outputs *before* a softmax.
-    targets : m integers
-        The class of each row, from 0 to k − 1.
+    targets : m integers, or m rows of k numbers
+        The class of each row, from 0 to k − 1; or the probability of each class, of which a row
+        has k that add up to 1.
 
     Returns
     -------
@@ -154,13 +160,25 @@ def categorical_cross_entropy(predictions: Sequence[Any], targets: Sequence[Any]
     --------
     >>> categorical_cross_entropy([[0.0, 0.0], [1000.0, 0.0]], [1, 0])
     Value(data=0.34657359027997264)
+    >>> categorical_cross_entropy([[0.0, 0.0], [1000.0, 0.0]], [[0, 1], [1, 0]])
+    Value(data=0.34657359027997264)
     """
-    pairs = _pairs(predictions, targets)
-    for i, (row, target) in enumerate(pairs):
+    terms = []
+    for i, (row, target) in enumerate(_pairs(predictions, targets)):
         # The usual case is told apart here, to save a call a row.
-        if type(target) is not int or not 0 <= target < len(row):
-            _class_index(target, i, len(row))
-    return _mean([_core.logsumexp(row) - row[target] for row, target in pairs], len(pairs))
+        if type(target) is int and 0 <= target < len(row):
+            right = row[target]
+        elif isinstance(target, str) or not hasattr(target, "__len__"):
+            right = row[_class_index(target, i, len(row))]
+        elif len(target) != len(row):
+            raise ValueError(f"row {i}: {len(row)} logits take as many targets, not {len(target)}")
+        else:
+            right = _core.dot([_number(t) for t in target], row)
+        terms.append(_core.logsumexp(row) - right)
+    return _mean(terms, len(terms))
+
+
+categorical_cross_entropy.__dict__["takes_probabilities"] = True
 
 
 @on_logits
@@ -199,7 +217,7 @@ def binary_cross_entropy(predictions: Sequence[Any], targets: Sequence[Any]) -> 
         for z, t in zip(row, target, strict=True):
             if not 0 <= t <= 1:
                 raise ValueError(f"row {i}: target {t} is outside [0, 1]")
-            terms.append(_core.softplus(z) - float(t) * z)
+            terms.append(_core.softplus(z) - _number(t) * z)
     return _mean(terms, len(terms))
 
 

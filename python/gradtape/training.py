@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+
 from gradtape._core import Value
 from gradtape.data.checking import checked_rows, checked_targets
 from gradtape.functions import no_grad
@@ -12,16 +14,17 @@ from gradtape.losses import Loss, categorical_cross_entropy
 from gradtape.nn.initial import generator, size
 from gradtape.optim import SGD
 from gradtape.progress import Progress
+from gradtape.stepping import Epochs, native_epochs
 
 __all__ = ["History", "Model", "Optimizer", "fit"]
 
 # The outputs for each row of a batch.
 Forward = Callable[[Sequence[Any]], Sequence[Sequence[Value]]]
 # One pass over a batch that also updates the parameters: its mean loss, and the outputs that it
-# was computed from. What computes them is `fit`'s only use of the tape, so another engine can
-# take its place.
+# was computed from.
 Step = Callable[[list[Any], list[Any]], tuple[float, list[list[float]]]]
-Judge = Callable[[list[float], Any], bool]
+# How many of some rows' outputs are right for their targets.
+Judge = Callable[[Any, Sequence[Any]], int]
 
 
 class Model(Protocol):
@@ -79,12 +82,16 @@ def _judging(outputs: int, targets: list[Any], logits: bool) -> Judge | None:
     if outputs > 1:
         if not all(kind.is_integer() for kind in kinds):
             return None
-        return lambda row, target: bool(row.index(max(row)) == target)
+        return lambda rows, targets: int(np.sum(np.argmax(rows, axis=1) == np.asarray(targets)))
     if not (kinds <= {0.0, 1.0} or kinds <= {-1.0, 1.0}):
         return None
     # Scores are cut at 0, probabilities between the two targets.
     threshold = 0.5 if kinds <= {0.0, 1.0} and not logits else 0.0
-    return lambda row, target: (row[0] > threshold) == (target > 0)
+
+    def judge(rows: Any, targets: Sequence[Any]) -> int:
+        return int(np.sum((np.asarray(rows)[:, 0] > threshold) == (np.asarray(targets) > 0)))
+
+    return judge
 
 
 def _eager_step(forward: Forward, loss: Loss, optimizer: Optimizer) -> Step:
@@ -101,25 +108,35 @@ def _eager_step(forward: Forward, loss: Loss, optimizer: Optimizer) -> Step:
     return step
 
 
-def _right(judge: Judge | None, outputs: list[list[float]], targets: Sequence[Any]) -> int:
-    if judge is None:
-        return 0
-    return sum(judge(row, target) for row, target in zip(outputs, targets, strict=True))
+class _Pass(NamedTuple):
+    """A pass over all rows: natively where that goes, else batch by batch on the tape."""
 
+    step: Step
+    native: Epochs | None
+    judge: Judge | None
+    rows: list[Any]
+    targets: list[Any]
+    batch: int
 
-def _epoch(
-    history: History, step: Step, judge: Judge | None, pairs: list[tuple[Any, Any]], batch: int
-) -> None:
-    """One pass over all (row, target) pairs."""
-    total, right = 0.0, 0
-    for start in range(0, len(pairs), batch):
-        rows, targets = map(list, zip(*pairs[start : start + batch], strict=True))
-        mean, outputs = step(rows, targets)
-        total += mean * len(rows)
-        right += _right(judge, outputs, targets)
-    history.loss.append(total / len(pairs))
-    if judge is not None:
-        history.accuracy.append(right / len(pairs))
+    def __call__(self, history: History, order: Sequence[int]) -> None:
+        done, total, outputs = 0, 0.0, np.empty(0)
+        if self.native is not None:
+            steps, values = self.native(order, self.batch)
+            done = min(steps * self.batch, len(order))
+            total, outputs = float(values[:done, 0].sum()), values[:done, 1:]
+        # What went wrong in a native step is told by the same step on the tape.
+        rest: list[list[float]] = []
+        for start in range(done, len(order), self.batch):
+            some = order[start : start + self.batch]
+            mean, found = self.step([self.rows[i] for i in some], [self.targets[i] for i in some])
+            total += mean * len(some)
+            rest += found
+        history.loss.append(total / len(order))
+        if self.judge is not None:
+            targets = [self.targets[i] for i in order]
+            right = self.judge(outputs, targets[:done]) if done else 0
+            right += self.judge(rest, targets[done:]) if rest else 0
+            history.accuracy.append(right / len(order))
 
 
 class _Look(NamedTuple):
@@ -136,7 +153,7 @@ class _Look(NamedTuple):
             outputs = list(map(_data, self.forward(self.rows)))
             history.validation_loss.append(self.loss(outputs, self.targets).data)
         if self.judge is not None:
-            right = _right(self.judge, outputs, self.targets)
+            right = self.judge(outputs, self.targets)
             history.validation_accuracy.append(right / len(outputs))
 
 
@@ -154,6 +171,8 @@ def fit(
     validation: tuple[Sequence[Any], Sequence[Any]] | None = None,
     progress: bool | Progress = False,
     callback: Callable[[int, History], object] | None = None,
+    native: bool | None = None,
+    history: History | None = None,
 ) -> History:
     """Train a model on mini-batches.
 
@@ -183,6 +202,14 @@ def fit(
     callback : callable, optional
         Called after each epoch with (epoch, history), epochs counted from 1; training stops where
         it returns ``True``.
+    native : bool, optional
+        Whether steps run natively: one row is recorded and replayed over batches, so Python is
+        entered once an epoch. By default they do where model, loss and optimizer can be recorded;
+        ``True`` makes it an error if they cannot, ``False`` takes every step on the tape. Both give
+        the same parameters but for rounding.
+    history : History, optional
+        Is continued; also what there is after an interrupt, which leaves the model as it was after
+        the last whole step.
 
     Returns
     -------
@@ -216,14 +243,21 @@ def fit(
         look = _Look(forward, loss, judge, seen[0], seen[1])
     if optimizer is None:
         optimizer = SGD(model.parameters(), learning_rate=0.05, momentum=0.9)
-    step, random = _eager_step(forward, loss, optimizer), generator(seed)
-    history, order = History(), list(range(len(good)))
+    epochs_of = None if native is False else native_epochs(forward, loss, optimizer, good, wanted)
+    if native and epochs_of is None:
+        raise ValueError(
+            "the steps cannot run natively: model, loss or optimizer cannot be recorded; "
+            "native=False takes them on the tape"
+        )
+    one_pass = _Pass(_eager_step(forward, loss, optimizer), epochs_of, judge, good, wanted, batch)
+    random, order = generator(seed), list(range(len(good)))
+    history = History() if history is None else history
     shown = Progress(epochs) if progress is True else progress or None
     with shown if shown is not None else nullcontext() as bar:
         for epoch in range(1, epochs + 1):
             if shuffle:
                 random.shuffle(order)
-            _epoch(history, step, judge, [(good[i], wanted[i]) for i in order], batch)
+            one_pass(history, order)
             if look is not None:
                 look(history)
             if bar is not None:

@@ -11,6 +11,7 @@ mod snapshot;
 mod state;
 mod threads;
 mod trace;
+mod training;
 mod value;
 
 use pyo3::prelude::*;
@@ -35,6 +36,8 @@ mod _core {
     use super::recording::{_record, _recording};
     #[pymodule_export]
     use super::snapshot::{formulas, snapshot};
+    #[pymodule_export]
+    use super::training::Optimiser;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

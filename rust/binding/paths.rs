@@ -16,7 +16,7 @@ use pyo3::types::{PyDict, PyList};
 use crate::slots::Handle;
 use crate::value::sweep;
 use crate::{recording, threads, trace};
-use call::{Call, Filled};
+pub use call::{Call, Filled, gathered};
 
 type Any<'py> = Bound<'py, PyAny>;
 
@@ -62,7 +62,7 @@ impl Known {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 /// An error of gradtape's own class.
@@ -165,6 +165,7 @@ impl Paths {
             wants: gradients.iter().map(Option::is_some).collect(),
             parameters: parameter_gradient,
             threads,
+            numbers: &[],
         };
         let mut values = values;
         let mut filled = Filled {
@@ -200,9 +201,8 @@ impl Paths {
     ///     A number for each of the first captured values.
     #[expect(clippy::needless_pass_by_value, reason = "PyO3 hands over what it extracted")]
     fn add_gradient(&self, py: Python<'_>, gradient: PyReadonlyArray1<'_, f64>) {
-        let values: Vec<_> = lock(&self.parameters).iter().map(|v| v.clone_ref(py)).collect();
-        for (value, adjoint) in values.iter().zip(gradient.as_array()) {
-            if let Some(value) = Handle::of(value.bind(py)) {
+        for (value, adjoint) in self.captured(py).iter().zip(gradient.as_array()) {
+            if let Some(value) = Handle::of(value) {
                 sweep(&value, *adjoint);
             }
         }
@@ -211,7 +211,7 @@ impl Paths {
     /// The captured values, in the order in which they were met.
     #[getter]
     fn parameters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        PyList::new(py, lock(&self.parameters).iter().map(|value| value.clone_ref(py)))
+        PyList::new(py, self.captured(py))
     }
 
     /// Number of results; -1 before the first recording.
@@ -323,6 +323,11 @@ impl Paths {
 }
 
 impl Paths {
+    /// The captured values.
+    pub fn captured<'py>(&self, py: Python<'py>) -> Vec<Any<'py>> {
+        lock(&self.parameters).iter().map(|value| value.bind(py).clone()).collect()
+    }
+
     /// Takes a recording in, and a second one at the same point, which must be the same.
     fn add(&self, py: Python<'_>, first: Recording, second: Option<&Recording>) -> PyResult<()> {
         let mut known = lock(&self.known);

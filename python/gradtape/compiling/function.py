@@ -84,7 +84,8 @@ class Compiled(Wrapper):
             )
         return self.__wrapped__(*args, **kwargs)
 
-    def _open(self, args: tuple[Any, ...], kwargs: dict[str, Any], threads: Any) -> Call:
+    def opened(self, args: tuple[Any, ...], kwargs: dict[str, Any], threads: Any) -> Call:
+        """The rows of a call and how they are run, for what takes gradients of them."""
         if recording.depth:
             raise GradtapeError(
                 f"{self.__name__}: a gradient is asked for while a function is recorded; take it "
@@ -144,7 +145,7 @@ class Compiled(Wrapper):
         >>> f.value_and_grad(np.array([1.0, 2.0]), 3.0, reduce="mean", wrt="a")
         (7.5, 2.5)
         """
-        call = self._open(args, kwargs, threads)
+        call = self.opened(args, kwargs, threads)
         form = call.form
         chosen, single = chosen_arguments(form.name, form.layout.names, wrt)
         if chosen is None:
@@ -214,7 +215,7 @@ class Compiled(Wrapper):
         >>> w.grad
         6.0
         """
-        return self._open(args, kwargs, threads).backward(reduce, float(seed))
+        return self.opened(args, kwargs, threads).backward(reduce, float(seed))
 
     def jacobian(
         self,
@@ -249,7 +250,7 @@ class Compiled(Wrapper):
         >>> polar.jacobian(2.0, 0.0)
         ((1.0, 0.0), (0.0, 2.0))
         """
-        call = self._open(args, kwargs, threads)
+        call = self.opened(args, kwargs, threads)
         form = call.form
         chosen, single = chosen_arguments(form.name, form.layout.names, wrt)
         if chosen is None:

@@ -6,18 +6,25 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 /// The arrays of one call.
-pub(super) struct Call<'a> {
-    pub(super) rows: usize,
-    pub(super) leaves: Vec<ArrayView2<'a, f64>>,
-    pub(super) seeds: Vec<f64>,
-    pub(super) wants: Vec<bool>,
-    pub(super) parameters: bool,
-    pub(super) threads: usize,
+pub struct Call<'a> {
+    pub rows: usize,
+    pub leaves: Vec<ArrayView2<'a, f64>>,
+    pub seeds: Vec<f64>,
+    pub wants: Vec<bool>,
+    pub parameters: bool,
+    pub threads: usize,
+    /// What the caller calls each row; counted from 0 where there is nothing here.
+    pub numbers: &'a [usize],
 }
 
 impl Call<'_> {
+    /// What the caller calls a row.
+    pub fn number(&self, row: usize) -> usize {
+        self.numbers.get(row).copied().unwrap_or(row)
+    }
+
     /// The kind of batch that it is.
-    pub(super) fn batch(&self, asking: Asking) -> Batch {
+    pub fn batch(&self, asking: Asking) -> Batch {
         let each = |flag: &dyn Fn(usize) -> bool| -> Vec<bool> {
             let leaves = self.leaves.iter().enumerate();
             leaves.flat_map(|(k, leaf)| std::iter::repeat_n(flag(k), leaf.ncols())).collect()
@@ -32,19 +39,19 @@ impl Call<'_> {
 
 /// Results of a replay in whole arrays.
 #[derive(Default)]
-pub(super) struct Filled<'a> {
-    pub(super) values: Option<ArrayViewMut2<'a, f64>>,
-    pub(super) gradients: Vec<Option<ArrayViewMut2<'a, f64>>>,
-    pub(super) parameters: Vec<f64>,
-    pub(super) totals: Vec<f64>,
+pub struct Filled<'a> {
+    pub values: Option<ArrayViewMut2<'a, f64>>,
+    pub gradients: Vec<Option<ArrayViewMut2<'a, f64>>>,
+    pub parameters: Vec<f64>,
+    pub totals: Vec<f64>,
 }
 impl Call<'_> {
-    pub(super) fn gradient(&self) -> bool {
+    pub fn gradient(&self) -> bool {
         self.parameters || self.wants.contains(&true)
     }
 
     /// The leaves of some rows; what all rows share stays one row.
-    pub(super) fn gather(&self, rows: &[usize]) -> Vec<Array2<f64>> {
+    pub fn gather(&self, rows: &[usize]) -> Vec<Array2<f64>> {
         let each = |leaf: &ArrayView2<'_, f64>| {
             if leaf.nrows() == 1 && self.rows > 1 { leaf.to_owned() } else { gathered(leaf, rows) }
         };
@@ -54,7 +61,7 @@ impl Call<'_> {
 
 impl Filled<'_> {
     /// Zeroes gradients that are sums over the rows.
-    pub(super) fn clear_shared(&mut self, call: &Call<'_>) {
+    pub fn clear_shared(&mut self, call: &Call<'_>) {
         for (gradient, leaf) in self.gradients.iter_mut().zip(&call.leaves) {
             if let (Some(gradient), 1) = (gradient, leaf.nrows()) {
                 gradient.fill(0.0);
@@ -63,7 +70,7 @@ impl Filled<'_> {
     }
 
     /// Puts the results of some rows into their places.
-    pub(super) fn scatter(
+    pub fn scatter(
         &mut self,
         rows: &[usize],
         call: &Call<'_>,
@@ -85,7 +92,7 @@ impl Filled<'_> {
 }
 
 /// Some rows of an array. Rows of few numbers are copied by hand: a view of each would take longer.
-fn gathered(from: &ArrayView2<'_, f64>, rows: &[usize]) -> Array2<f64> {
+pub fn gathered(from: &ArrayView2<'_, f64>, rows: &[usize]) -> Array2<f64> {
     let width = from.ncols();
     let Some(numbers) = from.as_slice() else { return from.select(Axis(0), rows) };
     let mut gathered = Vec::with_capacity(rows.len() * width);
@@ -110,7 +117,7 @@ fn scatter(to: &mut ArrayViewMut2<'_, f64>, from: &Array2<f64>, rows: &[usize]) 
 
 impl Call<'_> {
     /// That the arrays fit each other.
-    pub(super) fn check(&self, filled: &Filled<'_>) -> PyResult<()> {
+    pub fn check(&self, filled: &Filled<'_>) -> PyResult<()> {
         let rows = |n: usize| n == 1 || n == self.rows;
         let leaves = self.leaves.iter().all(|leaf| rows(leaf.nrows()));
         let pairs = filled.gradients.iter().zip(&self.leaves);

@@ -111,7 +111,7 @@ impl Paths {
             }
             todo.retain(|&row| routes[row] == UNKNOWN);
             let Some(&row) = todo.first() else { return Ok((routes, known)) };
-            known = self.ask(missing, row, &known)?;
+            known = self.ask(missing, call.number(row), &known)?;
         }
     }
 
@@ -170,7 +170,7 @@ impl Paths {
     }
 
     /// Fills the results of a call.
-    pub(super) fn fill(
+    pub fn fill(
         &self,
         missing: &Any<'_>,
         call: &Call<'_>,
@@ -178,7 +178,7 @@ impl Paths {
     ) -> PyResult<()> {
         let mut known = self.known();
         if known.paths.traces().is_empty() {
-            known = self.ask(missing, 0, &known)?;
+            known = self.ask(missing, call.number(0), &known)?;
         }
         if known.paths.traces().len() > 1 {
             return self.replay_paths(missing, call, filled);
