@@ -496,6 +496,27 @@ def _record(
 def _recording(state: Any, parameters: int, /) -> Any: ...
 
 @final
+class Optimiser:
+    def __new__(
+        cls, name: str, parameters: list[Value], rate: float, **settings: float
+    ) -> Optimiser: ...
+    def set(self, name: str, **settings: float) -> None: ...
+    def step(self) -> None: ...
+    def train(
+        self,
+        paths: Paths,
+        missing: Callable[[int], None],
+        leaves: Iterable[NDArray[np.float64]],
+        order: NDArray[np.int64],
+        batch: int,
+        rates: NDArray[np.float64],
+        values: NDArray[np.float64],
+        threads: int = 0,
+    ) -> int: ...
+    def state(self) -> tuple[int, list[NDArray[np.float64]]]: ...
+    def restore(self, steps: int, state: list[NDArray[np.float64]]) -> None: ...
+
+@final
 class Paths:
     def __new__(cls, max_paths: int = 64) -> Paths: ...
     parameters: list[Value]

@@ -216,7 +216,6 @@ impl Optimiser {
     }
 
     /// Puts back what `state` told.
-    #[expect(clippy::needless_pass_by_value, reason = "PyO3 hands over what it extracted")]
     fn restore(&self, steps: i32, state: [PyReadonlyArray1<'_, f64>; 3]) -> PyResult<()> {
         let state = state.map(|s| s.as_array().to_vec());
         if state.iter().any(|s| !s.is_empty() && s.len() != self.parameters.len()) || steps < 0 {

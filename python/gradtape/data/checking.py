@@ -17,11 +17,13 @@ def _finite(x: Any, where: str) -> float:
     return number
 
 
-def _fine(array: Any) -> bool:
-    """Whether an array holds real numbers that are all finite: these need no look at each."""
+def _fine_array(x: Any) -> Any:
+    """An array of real numbers that are all finite: these need no look at each. Else None."""
+    if not hasattr(x, "dtype"):
+        return None
     import numpy as np
 
-    return array.dtype.kind in "fiub" and bool(np.isfinite(array).all())
+    return x if x.dtype.kind in "fiub" and np.isfinite(x).all() else None
 
 
 def checked_rows(rows: Sequence[Any], what: str) -> list[list[float]]:
@@ -47,8 +49,9 @@ def checked_rows(rows: Sequence[Any], what: str) -> list[list[float]]:
     >>> checked_rows([(1, 2.5)], "the data")
     [[1.0, 2.5]]
     """
-    if hasattr(rows, "dtype") and _fine(rows) and rows.ndim == 2 and len(rows) > 0:
-        return rows.astype(float).tolist()  # type: ignore[no-any-return]
+    array = _fine_array(rows)
+    if array is not None and array.ndim == 2 and len(array) > 0:
+        return array.astype(float).tolist()  # type: ignore[no-any-return]
     checked: list[list[float]] = []
     for i, row in enumerate(rows):
         if isinstance(row, str) or not hasattr(row, "__iter__"):
@@ -89,8 +92,9 @@ def checked_targets(targets: Sequence[Any], rows: int, what: str) -> list[Any]:
     >>> checked_targets([0, [1.0, 2.0]], 2, "the data")
     [0, [1.0, 2.0]]
     """
-    if hasattr(targets, "dtype") and _fine(targets) and targets.shape[:1] == (rows,):
-        return targets.tolist()  # type: ignore[no-any-return]
+    array = _fine_array(targets)
+    if array is not None and array.shape[:1] == (rows,):
+        return array.tolist()  # type: ignore[no-any-return]
     checked = list(targets)
     if len(checked) != rows:
         raise ValueError(f"{what}: {rows} rows take as many targets, not {len(checked)}")
