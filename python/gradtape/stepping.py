@@ -46,7 +46,7 @@ class Epochs:
         call.begin()
         return call
 
-    def __call__(self, order: Sequence[int], batch: int) -> tuple[int, Numbers]:
+    def __call__(self, order: NDArray[np.int64], batch: int) -> tuple[int, Numbers]:
         """One pass over the rows in this order.
 
         Returns
@@ -64,7 +64,7 @@ class Epochs:
             call.form.native,
             call.missing,
             call.arrays,
-            np.asarray(order, dtype=np.int64),
+            order,
             batch,
             rates,
             values,

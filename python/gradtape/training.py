@@ -5,6 +5,7 @@ from contextlib import nullcontext
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradtape._core import Value
 from gradtape.data.checking import checked_rows, checked_targets
@@ -24,7 +25,7 @@ Forward = Callable[[Sequence[Any]], Sequence[Sequence[Value]]]
 # was computed from.
 Step = Callable[[list[Any], list[Any]], tuple[float, list[list[float]]]]
 # How many of some rows' outputs are right for their targets.
-Judge = Callable[[Any, Sequence[Any]], int]
+Judge = Callable[[Any, Any], int]
 
 
 class Model(Protocol):
@@ -88,7 +89,7 @@ def _judging(outputs: int, targets: list[Any], logits: bool) -> Judge | None:
     # Scores are cut at 0, probabilities between the two targets.
     threshold = 0.5 if kinds <= {0.0, 1.0} and not logits else 0.0
 
-    def judge(rows: Any, targets: Sequence[Any]) -> int:
+    def judge(rows: Any, targets: Any) -> int:
         return int(np.sum((np.asarray(rows)[:, 0] > threshold) == (np.asarray(targets) > 0)))
 
     return judge
@@ -118,7 +119,7 @@ class _Pass(NamedTuple):
     targets: list[Any]
     batch: int
 
-    def __call__(self, history: History, order: Sequence[int]) -> None:
+    def __call__(self, history: History, order: NDArray[np.int64]) -> None:
         done, total, outputs = 0, 0.0, np.empty(0)
         if self.native is not None:
             steps, values = self.native(order, self.batch)
@@ -127,13 +128,13 @@ class _Pass(NamedTuple):
         # What went wrong in a native step is told by the same step on the tape.
         rest: list[list[float]] = []
         for start in range(done, len(order), self.batch):
-            some = order[start : start + self.batch]
+            some = order[start : start + self.batch].tolist()
             mean, found = self.step([self.rows[i] for i in some], [self.targets[i] for i in some])
             total += mean * len(some)
             rest += found
         history.loss.append(total / len(order))
         if self.judge is not None:
-            targets = [self.targets[i] for i in order]
+            targets = np.asarray(self.targets)[order]
             right = self.judge(outputs, targets[:done]) if done else 0
             right += self.judge(rest, targets[done:]) if rest else 0
             history.accuracy.append(right / len(order))
@@ -250,7 +251,8 @@ def fit(
             "native=False takes them on the tape"
         )
     one_pass = _Pass(_eager_step(forward, loss, optimizer), epochs_of, judge, good, wanted, batch)
-    random, order = generator(seed), list(range(len(good)))
+    random = np.random.default_rng(generator(seed).getrandbits(64))
+    order = np.arange(len(good))
     history = History() if history is None else history
     shown = Progress(epochs) if progress is True else progress or None
     with shown if shown is not None else nullcontext() as bar:

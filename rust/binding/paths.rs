@@ -166,6 +166,8 @@ impl Paths {
             parameters: parameter_gradient,
             threads,
             numbers: &[],
+            now: &[],
+            sync: &|| (),
         };
         let mut values = values;
         let mut filled = Filled {

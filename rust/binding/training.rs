@@ -184,9 +184,16 @@ impl Optimiser {
         }
         let before = lock(&self.core).rate;
         let handles = self.handles(py);
-        let gradient = vec![0.0; handles.len()];
-        let places = places(py, paths, self)?;
-        let mut job = Epoch { paths, optimiser: self, handles, gradient, places, threads };
+        let mut job = Epoch {
+            data: handles.iter().map(Handle::data).collect(),
+            gradient: vec![0.0; handles.len()],
+            places: places(py, paths, self)?,
+            now: paths.data(py)?,
+            paths,
+            optimiser: self,
+            handles,
+            threads,
+        };
         let (mut done, mut result) = (0, Ok(()));
         for (k, start) in (0..order.len()).step_by(batch).enumerate() {
             let end = (start + batch).min(order.len());
@@ -206,6 +213,7 @@ impl Optimiser {
             }
         }
         lock(&self.core).rate = before;
+        job.sync();
         result.map(|()| done)
     }
 
@@ -244,17 +252,27 @@ fn places(py: Python<'_>, paths: &Paths, optimiser: &Optimiser) -> PyResult<Vec<
     Ok(captured.iter().map(|value| known.get(&(value.as_ptr() as usize)).copied()).collect())
 }
 
-/// What the steps of an epoch share.
+/// What the steps of an epoch share. The values themselves are brought up to date at its end, and
+/// before Python looks at them.
 struct Epoch<'a, 'py> {
     paths: &'a Paths,
     optimiser: &'a Optimiser,
     handles: Vec<Handle<'py>>,
+    /// Data of the optimiser's parameters.
+    data: Vec<f64>,
     gradient: Vec<f64>,
+    /// For each captured value its place among the optimiser's parameters.
     places: Vec<Option<usize>>,
+    /// Data of the captured values.
+    now: Vec<f64>,
     threads: usize,
 }
 
 impl Epoch<'_, '_> {
+    fn sync(&self) {
+        self.handles.iter().zip(&self.data).for_each(|(value, data)| value.set_data(*data));
+    }
+
     /// One batch; whether its loss, gradient and parameters are finite.
     fn step(
         &mut self,
@@ -264,16 +282,17 @@ impl Epoch<'_, '_> {
         values: ArrayViewMut2<'_, f64>,
     ) -> PyResult<bool> {
         let own: Vec<Array2<f64>> = leaves.iter().map(|leaf| gathered(leaf, rows)).collect();
+        let weight = |k| if k == 0 { 1.0 / rows.len() as f64 } else { 0.0 };
         let call = Call {
             rows: rows.len(),
             leaves: own.iter().map(|leaf| leaf.view()).collect(),
-            seeds: (0..values.ncols())
-                .map(|k| if k == 0 { 1.0 / rows.len() as f64 } else { 0.0 })
-                .collect(),
+            seeds: (0..values.ncols()).map(weight).collect(),
             wants: vec![false; leaves.len()],
             parameters: true,
             threads: self.threads,
             numbers: rows,
+            now: &self.now,
+            sync: &|| self.sync(),
         };
         let mut filled = Filled {
             values: Some(values),
@@ -281,23 +300,26 @@ impl Epoch<'_, '_> {
             ..Filled::default()
         };
         self.paths.fill(missing, &call, &mut filled)?;
-        if self.places.len() != filled.parameters.len() {
+        let Filled { parameters, totals, .. } = filled;
+        if self.places.len() != parameters.len() {
             // A new path captured more.
             self.places = places(missing.py(), self.paths, self.optimiser)?;
+            self.now = self.paths.data(missing.py())?;
         }
-        if !filled.totals[0].is_finite() {
+        if !totals[0].is_finite() {
             return Ok(false);
         }
         self.gradient.fill(0.0);
-        for (place, adjoint) in self.places.iter().zip(&filled.parameters) {
+        for (place, adjoint) in self.places.iter().zip(&parameters) {
             if let Some(place) = *place {
                 self.gradient[place] += adjoint;
             }
         }
-        let mut data: Vec<f64> = self.handles.iter().map(Handle::data).collect();
-        let stepped = lock(&self.optimiser.core).step(&mut data, &self.gradient).is_ok();
-        if stepped {
-            self.handles.iter().zip(data).for_each(|(value, data)| value.set_data(data));
+        let stepped = lock(&self.optimiser.core).step(&mut self.data, &self.gradient).is_ok();
+        for (now, place) in self.now.iter_mut().zip(&self.places) {
+            if let Some(place) = *place {
+                *now = self.data[place];
+            }
         }
         Ok(stepped)
     }

@@ -15,6 +15,10 @@ pub struct Call<'a> {
     pub threads: usize,
     /// What the caller calls each row; counted from 0 where there is nothing here.
     pub numbers: &'a [usize],
+    /// Data of the captured values, where these are behind; else nothing.
+    pub now: &'a [f64],
+    /// Brings the captured values up to date before Python looks at them.
+    pub sync: &'a dyn Fn(),
 }
 
 impl Call<'_> {

@@ -47,8 +47,14 @@ impl Paths {
         (count, leaves): (usize, &[ArrayView2<'_, f64>]),
         results: &mut Results<'_>,
     ) -> PyResult<bool> {
-        let parameters = self.data(py)?;
-        let rows = Rows { rows: count, leaves, parameters: &parameters, seeds: &call.seeds };
+        let own;
+        let parameters = if call.now.is_empty() || call.now.len() != lock(&self.parameters).len() {
+            own = self.data(py)?;
+            &own
+        } else {
+            call.now
+        };
+        let rows = Rows { rows: count, leaves, parameters, seeds: &call.seeds };
         let work = count * (plan.nodes().1 + leaves.len()) * if call.gradient() { 3 } else { 1 };
         let pool = threads::pool(call.threads, work)?;
         let mut raised = None;
@@ -65,7 +71,7 @@ impl Paths {
     }
 
     /// The present data of the captured values.
-    pub(super) fn data(&self, py: Python<'_>) -> PyResult<Vec<f64>> {
+    pub fn data(&self, py: Python<'_>) -> PyResult<Vec<f64>> {
         let values = lock(&self.parameters);
         let data = |value: &Py<PyAny>| {
             let handle = Handle::of(value.bind(py));
@@ -75,7 +81,15 @@ impl Paths {
     }
 
     /// Asks for a recording at row `row`, after which there must be a path more.
-    fn ask(&self, missing: &Any<'_>, row: usize, before: &Known) -> PyResult<Arc<Known>> {
+    fn ask(
+        &self,
+        missing: &Any<'_>,
+        call: &Call<'_>,
+        row: usize,
+        before: &Known,
+    ) -> PyResult<Arc<Known>> {
+        (call.sync)();
+        let row = call.number(row);
         missing.call1((row,))?;
         let known = self.known();
         if known.paths.traces().len() > before.paths.traces().len() {
@@ -111,7 +125,7 @@ impl Paths {
             }
             todo.retain(|&row| routes[row] == UNKNOWN);
             let Some(&row) = todo.first() else { return Ok((routes, known)) };
-            known = self.ask(missing, call.number(row), &known)?;
+            known = self.ask(missing, call, row, &known)?;
         }
     }
 
@@ -178,7 +192,7 @@ impl Paths {
     ) -> PyResult<()> {
         let mut known = self.known();
         if known.paths.traces().is_empty() {
-            known = self.ask(missing, call.number(0), &known)?;
+            known = self.ask(missing, call, 0, &known)?;
         }
         if known.paths.traces().len() > 1 {
             return self.replay_paths(missing, call, filled);
