@@ -7,7 +7,7 @@
 
 use std::array::from_fn;
 
-use super::kernels::{Frame, LANES, Names, PARTS, accumulated};
+use super::kernels::{Frame, LANES, Names, PARTS, accumulated, folded};
 use super::tables::{FRESH, Layer, NOWHERE, Place};
 
 /// As many lanes as a register holds.
@@ -26,6 +26,8 @@ pub trait Pack: Copy {
     fn sub(self, other: Self) -> Self;
     /// The product, lane by lane.
     fn mul(self, other: Self) -> Self;
+    /// The sum of [`PARTS`] lanes that the first of these hold, in the order of [`folded`].
+    fn folded(packs: [Self; PARTS]) -> f64;
     /// `self + a * b` rounded once; with care, where `a` or `b` is exactly zero, `self`.
     fn accumulated<const CARE: bool>(self, a: Self, b: Self) -> Self;
 }
@@ -59,6 +61,10 @@ impl<const N: usize> Pack for Plain<N> {
     #[inline(always)]
     fn mul(self, other: Self) -> Self {
         Plain(from_fn(|i| self.0[i] * other.0[i]))
+    }
+    #[inline(always)]
+    fn folded(packs: [Self; PARTS]) -> f64 {
+        folded(from_fn(|part| packs[part / N].0[part % N]))
     }
     #[inline(always)]
     fn accumulated<const CARE: bool>(self, a: Self, b: Self) -> Self {
@@ -176,21 +182,21 @@ fn shared_factor<V: Pack, const L: usize, const CARE: bool>(
     other: Option<Place>,
     minus: bool,
 ) {
-    for part in (0..PARTS).step_by(V::WIDTH) {
-        let mut total = V::splat(0.0);
-        for start in (part..L).step_by(PARTS) {
+    let mut parts = [V::splat(0.0); PARTS];
+    for q in 0..PARTS / V::WIDTH {
+        for start in (q * V::WIDTH..L).step_by(PARTS) {
             let [a]: [V; 1] = packs(frame.slots, adjoint as usize + start);
-            total = match other {
+            parts[q] = match other {
                 Some(Place::Slot(x)) => {
                     let [x]: [V; 1] = packs(frame.slots, x as usize + start);
-                    total.accumulated::<CARE>(a, x)
+                    parts[q].accumulated::<CARE>(a, x)
                 }
-                _ => total.add(a), // two shared numbers never stand in one term
+                _ => parts[q].add(a), // two shared numbers never stand in one term
             };
         }
-        let total = if minus { V::splat(-0.0).sub(total) } else { total };
-        add(frame, sum, part, total);
     }
+    let total = V::folded(parts);
+    frame.sums[sum] += if minus { -total } else { total };
 }
 
 /// A dense layer: `[layer]`.
@@ -331,15 +337,15 @@ fn weights<V: Pack, const K: usize, const CARE: bool>(
 /// Adds the lanes of `adjoint` to two sums.
 #[inline(always)]
 fn summed<V: Pack>(frame: &mut Frame<'_>, adjoint: u32, at: [usize; 2]) {
-    for part in (0..PARTS).step_by(V::WIDTH) {
-        let mut sum = V::splat(0.0);
-        for start in (part..LANES).step_by(PARTS) {
+    let mut parts = [V::splat(0.0); PARTS];
+    for q in 0..PARTS / V::WIDTH {
+        for start in (q * V::WIDTH..LANES).step_by(PARTS) {
             let [a]: [V; 1] = packs(frame.slots, adjoint as usize + start);
-            sum = sum.add(a);
+            parts[q] = parts[q].add(a);
         }
-        for at in at {
-            add(frame, at, part, sum);
-        }
+    }
+    for at in at {
+        frame.sums[at] += V::folded(parts);
     }
 }
 
@@ -351,9 +357,9 @@ fn products<V: Pack, const K: usize, const J: usize, const CARE: bool>(
     inputs: [u32; J],
     at: [usize; K],
 ) {
-    for part in (0..PARTS).step_by(V::WIDTH) {
-        let mut sums = [[V::splat(0.0); J]; K];
-        for start in (part..LANES).step_by(PARTS) {
+    let mut sums = [[[V::splat(0.0); PARTS]; J]; K];
+    for q in 0..PARTS / V::WIDTH {
+        for start in (q * V::WIDTH..LANES).step_by(PARTS) {
             let (mut a, mut x) = ([V::splat(0.0); K], [V::splat(0.0); J]);
             for k in 0..K {
                 [a[k]] = packs(frame.slots, adjoints[k] as usize + start);
@@ -363,21 +369,15 @@ fn products<V: Pack, const K: usize, const J: usize, const CARE: bool>(
             }
             for k in 0..K {
                 for j in 0..J {
-                    sums[k][j] = sums[k][j].accumulated::<CARE>(a[k], x[j]);
+                    sums[k][j][q] = sums[k][j][q].accumulated::<CARE>(a[k], x[j]);
                 }
             }
         }
-        for k in 0..K {
-            for j in 0..J {
-                add(frame, at[k] + j, part, sums[k][j]);
-            }
+    }
+    for k in 0..K {
+        let at = &mut frame.sums[at[k]..at[k] + J];
+        for j in 0..J {
+            at[j] += V::folded(sums[k][j]);
         }
     }
-}
-
-/// Adds to some parts of a sum over rows.
-#[inline(always)]
-fn add<V: Pack>(frame: &mut Frame<'_>, at: usize, part: usize, sum: V) {
-    let parts = &mut frame.sums[at][part..part + V::WIDTH];
-    V::load(parts).add(sum).store(parts);
 }

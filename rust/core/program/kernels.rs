@@ -13,8 +13,8 @@ use crate::op::Rule;
 /// Rows in a block.
 pub const LANES: usize = 64;
 
-/// Number of partial sums that a sum over rows is kept in, whatever the SIMD width: so the result
-/// does not depend on it.
+/// Number of partial sums that a block's rows are added up in, whatever the SIMD width: so the
+/// result does not depend on it.
 pub const PARTS: usize = 8;
 
 /// What instructions read and write: the memory of one thread.
@@ -23,8 +23,8 @@ pub struct Frame<'a> {
     pub slots: &'a mut [f64],
     /// Numbers that all rows share.
     pub scalars: &'a [f64],
-    /// Sums over rows, in parts.
-    pub sums: &'a mut [[f64; PARTS]],
+    /// Sums over rows.
+    pub sums: &'a mut [f64],
     /// What instructions of many operands look up.
     pub tables: &'a Tables,
     /// Answers to questions, a bit for every lane.
@@ -189,26 +189,25 @@ fn answer<const L: usize>(frame: &Frame<'_>, n: &Names, test: Test) -> u64 {
 /// Adds the lanes to a sum over rows: `[sum, slot]`.
 #[inline(always)]
 pub fn reduce<const L: usize>(frame: &mut Frame<'_>, n: &Names) {
-    let x = frame.lanes::<L>(n[1]);
-    let parts = folded::<L>(|i| x[i]);
-    add_parts(&mut frame.sums[n[0] as usize], parts);
+    let sum = total(frame.lanes::<L>(n[1]));
+    frame.sums[n[0] as usize] += sum;
 }
 
-/// Lane `i` goes to part `i % PARTS`, in the order of the lanes.
+/// The sum of a block's rows: row `i` goes to part `i % PARTS`, in the order of the rows.
 #[inline(always)]
-fn folded<const L: usize>(x: impl Fn(usize) -> f64) -> [f64; PARTS] {
+pub fn total(x: &[f64]) -> f64 {
     let mut parts = [0.0; PARTS];
-    for start in (0..L).step_by(PARTS) {
-        for (k, part) in parts.iter_mut().enumerate().take(L - start) {
-            *part += x(start + k);
+    for some in x.chunks(PARTS) {
+        for (part, x) in parts.iter_mut().zip(some) {
+            *part += x;
         }
     }
-    parts
+    folded(parts)
 }
 
+/// The sum of the parts, halves first, as registers are folded.
 #[inline(always)]
-fn add_parts(sum: &mut [f64; PARTS], parts: [f64; PARTS]) {
-    for (sum, part) in sum.iter_mut().zip(parts) {
-        *sum += part;
-    }
+pub fn folded(parts: [f64; PARTS]) -> f64 {
+    let [a, b, c, d, e, f, g, h] = parts;
+    ((a + e) + (c + g)) + ((b + f) + (d + h))
 }

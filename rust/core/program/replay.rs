@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, Axis, s};
 
 use super::graph::Kind;
-use super::kernels::{Frame, LANES, PARTS};
+use super::kernels::{Frame, LANES, total};
 use super::paths::Paths;
 use super::plan::{Output, Plan};
 use super::section::Section;
@@ -68,19 +68,16 @@ pub enum End {
 #[derive(Debug, Default)]
 struct Memory {
     slots: Vec<f64>,
-    sums: Vec<[f64; PARTS]>,
     scalars: Vec<f64>,
     answers: Vec<u64>,
 }
 
 impl Memory {
     /// Room for a section; slots start at a multiple of 64 bytes.
-    fn fit(&mut self, size: usize, sums: usize) -> usize {
+    fn fit(&mut self, size: usize) -> usize {
         if self.slots.len() < size + 8 {
             self.slots = vec![0.0; size + 8];
         }
-        self.sums.clear();
-        self.sums.resize(sums, [0.0; PARTS]);
         self.slots.as_ptr().align_offset(64).min(8)
     }
 }
@@ -134,7 +131,7 @@ impl Plan {
             }
         }
         let mut shared = memories.take();
-        let start = shared.fit(self.shared.size, 0);
+        let start = shared.fit(self.shared.size);
         shared.answers.clear();
         shared.answers.resize(self.questions, 0);
         if !self.share(rows, &columns, &mut shared, start) {
@@ -192,8 +189,8 @@ impl Plan {
                 _ => unreachable!("operations are computed, not given"),
             };
         }
-        let Memory { slots, sums, answers, .. } = memory;
-        let mut frame = self.shared.frame(&mut slots[start..], &[], sums, answers);
+        let Memory { slots, answers, .. } = memory;
+        let mut frame = self.shared.frame(&mut slots[start..], &[], &mut [], answers);
         run(&self.shared.forward, &mut frame);
         !frame.left
     }
@@ -237,7 +234,7 @@ impl Plan {
                 }
             }
             let reverse = if care { self.shared.careful() } else { &self.shared.reverse };
-            run(reverse, &mut self.shared.frame(slots, &[], &mut memory.sums, &mut []));
+            run(reverse, &mut self.shared.frame(slots, &[], &mut [], &mut []));
             let adjoint = |at: u32| memory.slots[start + at as usize];
             if !care && self.shared_gradients.iter().any(|&(_, at)| adjoint(at).is_nan()) {
                 // The values that the first sweep used are there no more.
@@ -266,7 +263,7 @@ impl<const L: usize> Section<L> {
         &'a self,
         slots: &'a mut [f64],
         scalars: &'a [f64],
-        sums: &'a mut [[f64; PARTS]],
+        sums: &'a mut [f64],
         answers: &'a mut [u64],
     ) -> Frame<'a> {
         Frame { slots, scalars, sums, tables: &self.tables, answers, left: false }
@@ -344,7 +341,7 @@ impl Job<'_, '_> {
         let (left, stopped) = (AtomicBool::new(false), AtomicBool::new(false));
         let work = |stop: &dyn Fn() -> bool| {
             let mut memory = memories.take();
-            let start = memory.fit(self.plan.rows.size, self.plan.sums.len());
+            let start = memory.fit(self.plan.rows.size);
             memory.answers.clear();
             memory.answers.extend(self.answers);
             for &(value, at) in self.splats {
@@ -390,7 +387,6 @@ impl Job<'_, '_> {
         // Where exact zeros met infinities once, they will again: care is taken from the start.
         let care = self.plan.poisoned.load(Ordering::Relaxed);
         for care in [care, true] {
-            memory.sums.fill([0.0; PARTS]);
             chunk.sums.fill(0.0);
             let mut poisoned = false;
             for row in (0..chunk.rows).step_by(LANES) {
@@ -400,9 +396,6 @@ impl Job<'_, '_> {
                 poisoned |= !ordinary;
             }
             let totals = self.plan.outputs.len();
-            for (sum, parts) in chunk.sums[totals..].iter_mut().zip(&memory.sums) {
-                *sum = folded(parts);
-            }
             if care || !(poisoned || chunk.sums[totals..].iter().any(|sum| sum.is_nan())) {
                 break;
             }
@@ -422,7 +415,8 @@ impl Job<'_, '_> {
     ) -> Option<bool> {
         let plan = self.plan;
         let count = LANES.min(chunk.rows - row);
-        let Memory { slots, sums, answers, .. } = memory;
+        let Memory { slots, answers, .. } = memory;
+        let (totals, sums) = chunk.sums.split_at_mut(plan.outputs.len());
         self.load(chunk.start + row, count, &mut slots[start..]);
         let mut frame = plan.rows.frame(&mut slots[start..], self.scalars, sums, answers);
         run(&plan.rows.forward, &mut frame);
@@ -438,9 +432,7 @@ impl Job<'_, '_> {
             if let Some(values) = &mut chunk.values {
                 store(values, row, k, lanes);
             }
-            let mut parts = [0.0; PARTS];
-            lanes.iter().enumerate().for_each(|(i, x)| parts[i % PARTS] += x);
-            chunk.sums[k] += folded(&parts);
+            totals[k] += total(lanes);
         }
         if plan.rows.seeds.is_empty() {
             return Some(true);
@@ -526,10 +518,4 @@ fn load_tiles(numbers: &[f64], width: usize, loads: &[(u32, u32)], slots: &mut [
 fn store(to: &mut ArrayViewMut2<'_, f64>, row: usize, column: usize, lanes: &[f64]) {
     let rows = row..row + lanes.len();
     to.slice_mut(s![rows, column]).assign(&ArrayView1::from(lanes));
-}
-
-/// The sum of the parts.
-fn folded(parts: &[f64; PARTS]) -> f64 {
-    let [a, b, c, d, e, f, g, h] = *parts;
-    ((a + e) + (c + g)) + ((b + f) + (d + h))
 }

@@ -183,7 +183,7 @@ unsafe fn target<'a, const L: usize>(frame: &mut Frame<'_>, name: u32) -> Target
 #[cfg(target_arch = "x86_64")]
 macro_rules! register {
     ($Name:ident, $Register:ident, $width:literal, $splat:ident, $load:ident, $store:ident,
-        $add:ident, $sub:ident, $mul:ident, $fused:ident, |$sum:ident, $a:ident, $b:ident| $careful:expr) => {
+        $add:ident, $sub:ident, $mul:ident, $fused:ident, |$packs:ident| $folded:expr, |$sum:ident, $a:ident, $b:ident| $careful:expr) => {
         #[derive(Clone, Copy)]
         struct $Name(arch::$Register);
 
@@ -222,6 +222,11 @@ macro_rules! register {
                 $Name(unsafe { arch::$mul(self.0, other.0) })
             }
             #[inline(always)]
+            fn folded($packs: [$Name; kernels::PARTS]) -> f64 {
+                // SAFETY: the processor has the level.
+                unsafe { $folded }
+            }
+            #[inline(always)]
             fn accumulated<const CARE: bool>(self, a: $Name, b: $Name) -> $Name {
                 let ($sum, $a, $b) = (self.0, a.0, b.0);
                 // SAFETY: the processor has the level.
@@ -229,6 +234,21 @@ macro_rules! register {
             }
         }
     };
+}
+
+/// The sum of four lanes, halves first.
+///
+/// # Safety
+/// The processor has AVX.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn fold_quad(x: arch::__m256d) -> f64 {
+    // SAFETY: the caller's word.
+    unsafe {
+        let pair =
+            arch::_mm_add_pd(arch::_mm256_castpd256_pd128(x), arch::_mm256_extractf128_pd::<1>(x));
+        arch::_mm_cvtsd_f64(pair) + arch::_mm_cvtsd_f64(arch::_mm_unpackhi_pd(pair, pair))
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -243,6 +263,7 @@ register!(
     _mm256_sub_pd,
     _mm256_mul_pd,
     _mm256_fmadd_pd,
+    |packs| fold_quad(arch::_mm256_add_pd(packs[0].0, packs[1].0)),
     |sum, a, b| {
         let zero = arch::_mm256_setzero_pd();
         let both = arch::_mm256_and_pd(
@@ -265,6 +286,11 @@ register!(
     _mm512_sub_pd,
     _mm512_mul_pd,
     _mm512_fmadd_pd,
+    |packs| {
+        let x = packs[0].0;
+        let (low, high) = (arch::_mm512_castpd512_pd256(x), arch::_mm512_extractf64x4_pd::<1>(x));
+        fold_quad(arch::_mm256_add_pd(low, high))
+    },
     |sum, a, b| {
         let zero = arch::_mm512_setzero_pd();
         let both = arch::_mm512_cmp_pd_mask::<{ arch::_CMP_NEQ_UQ }>(a, zero)
