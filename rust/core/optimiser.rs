@@ -79,8 +79,8 @@ pub struct Optimiser {
     pub clip_value: f64,
     steps: i32,
     state: [Vec<f64>; 3],
-    /// The state before the step that is being taken.
-    before: [Vec<f64>; 3],
+    /// The state and the parameters after the step that is being taken.
+    after: [Vec<f64>; 3],
     next: Vec<f64>,
     gradient: Vec<f64>,
 }
@@ -98,7 +98,7 @@ impl Optimiser {
             clip_value: f64::INFINITY,
             steps: 0,
             state: Default::default(),
-            before: Default::default(),
+            after: Default::default(),
             next: Vec::new(),
             gradient: Vec::new(),
         }
@@ -126,106 +126,135 @@ impl Optimiser {
     /// # Errors
     /// [`Bad`], and nothing has changed.
     pub fn step(&mut self, parameters: &mut [f64], gradient: &[f64]) -> Result<(), Bad> {
-        if let Some(i) = gradient.iter().position(|g| !g.is_finite()) {
+        if let Some(i) = first_bad(gradient) {
             return Err(Bad::Gradient(i, gradient[i]));
         }
-        for (before, state) in self.before.iter_mut().zip(&mut self.state) {
+        let count = self.states();
+        for state in self.state.iter_mut().take(count).chain(self.after.iter_mut().take(count)) {
             state.resize(parameters.len(), 0.0);
-            before.clone_from(state);
         }
-        self.penalise(parameters, gradient);
+        self.next.resize(parameters.len(), 0.0);
+        let mut own = std::mem::take(&mut self.gradient);
+        let penalised = self.penalises();
+        if penalised {
+            self.penalise(&mut own, parameters, gradient);
+        }
+        self.advance(parameters, if penalised { &own } else { gradient });
+        self.gradient = own;
+        if let Some(i) = first_bad(&self.next) {
+            return Err(Bad::Parameter(i, self.next[i]));
+        }
         self.steps += 1;
-        self.next.clear();
-        self.next.extend_from_slice(parameters);
-        self.advance();
-        if let Some(i) = self.next.iter().position(|p| !p.is_finite()) {
-            let bad = Bad::Parameter(i, self.next[i]);
-            self.steps -= 1;
-            std::mem::swap(&mut self.state, &mut self.before);
-            return Err(bad);
-        }
+        std::mem::swap(&mut self.state, &mut self.after);
         parameters.copy_from_slice(&self.next);
         Ok(())
     }
 
-    /// The gradient with penalties, cut.
-    fn penalise(&mut self, parameters: &[f64], gradient: &[f64]) {
-        self.gradient.clear();
-        self.gradient.extend_from_slice(gradient);
+    /// How many numbers are remembered for each parameter.
+    fn states(&self) -> usize {
+        match self.method {
+            Method::Sgd { .. } | Method::Adagrad { .. } => 1,
+            Method::Adam { .. } => 2,
+            Method::RmsProp { .. } => 3,
+        }
+    }
+
+    /// Whether weight decay goes past the means.
+    fn decoupled(&self) -> bool {
+        matches!(self.method, Method::Adam { decoupled: true, .. })
+    }
+
+    /// Whether the gradient that steps is another than the one given.
+    fn penalises(&self) -> bool {
+        let decay = if self.decoupled() { 0.0 } else { self.weight_decay };
+        decay != 0.0 || self.l1 != 0.0 || self.clip_norm.min(self.clip_value) < f64::INFINITY
+    }
+
+    /// The gradient, cut, with penalties.
+    fn penalise(&self, own: &mut Vec<f64>, parameters: &[f64], gradient: &[f64]) {
+        own.clear();
+        own.extend_from_slice(gradient);
         let norm = gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
         if norm > self.clip_norm {
             // As PyTorch's clip_grad_norm_ has it.
             let factor = self.clip_norm / (norm + 1e-6);
-            self.gradient.iter_mut().for_each(|g| *g *= factor);
+            own.iter_mut().for_each(|g| *g *= factor);
         }
         if self.clip_value.is_finite() {
             let most = self.clip_value;
-            self.gradient.iter_mut().for_each(|g| *g = g.clamp(-most, most));
+            own.iter_mut().for_each(|g| *g = g.clamp(-most, most));
         }
-        let decoupled = matches!(self.method, Method::Adam { decoupled: true, .. });
-        let decay = if decoupled { 0.0 } else { self.weight_decay };
-        if decay != 0.0 {
-            self.gradient.iter_mut().zip(parameters).for_each(|(g, p)| *g += decay * p);
+        if self.weight_decay != 0.0 && !self.decoupled() {
+            let decay = self.weight_decay;
+            own.iter_mut().zip(parameters).for_each(|(g, p)| *g += decay * p);
         }
         if self.l1 != 0.0 {
-            let sign = |p: f64| {
-                if p > 0.0 {
-                    1.0
-                } else if p < 0.0 {
-                    -1.0
-                } else {
-                    0.0
-                }
-            };
-            self.gradient.iter_mut().zip(parameters).for_each(|(g, p)| *g += self.l1 * sign(*p));
+            let sign = |p: f64| f64::from(i8::from(p > 0.0) - i8::from(p < 0.0));
+            own.iter_mut().zip(parameters).for_each(|(g, p)| *g += self.l1 * sign(*p));
         }
     }
 
-    /// Moves `next` along.
-    fn advance(&mut self) {
-        let (rate, steps, decay) = (self.rate, self.steps, self.weight_decay);
-        let [first, second, third] = &mut self.state;
-        let states = first.iter_mut().zip(second).zip(third);
-        let each = self.next.iter_mut().zip(&self.gradient).zip(states);
-        let each = each.map(|((p, &g), ((a, b), c))| (p, g, a, b, c));
+    /// The parameters and the state after a step.
+    fn advance(&mut self, parameters: &[f64], gradient: &[f64]) {
+        let (rate, steps) = (self.rate, self.steps + 1);
+        let shrink = if self.decoupled() { 1.0 - rate * self.weight_decay } else { 1.0 };
+        let count = parameters.len();
+        let (next, gradient) = (&mut self.next[..count], &gradient[..count]);
+        let [first, second, third] = &self.state;
+        let [first_after, second_after, third_after] = &mut self.after;
         match self.method {
             Method::Sgd { momentum, nesterov } => {
-                for (p, g, v, ..) in each {
-                    *v = momentum * *v + g;
-                    *p -= rate * if nesterov { g + momentum * *v } else { *v };
+                let (v, after) = (&first[..count], &mut first_after[..count]);
+                for i in 0..count {
+                    after[i] = momentum * v[i] + gradient[i];
+                    let along = if nesterov { gradient[i] + momentum * after[i] } else { after[i] };
+                    next[i] = parameters[i] - rate * along;
                 }
             }
             Method::RmsProp { smoothing, epsilon, momentum, centred } => {
-                for (p, g, square, mean, v) in each {
-                    *square = smoothing * *square + (1.0 - smoothing) * g * g;
-                    let mut spread = *square;
-                    if centred {
-                        *mean += (g - *mean) * (1.0 - smoothing);
-                        spread -= *mean * *mean;
-                    }
-                    let scaled = g / (spread.sqrt() + epsilon);
-                    *v = momentum * *v + scaled;
-                    *p -= rate * if momentum > 0.0 { *v } else { scaled };
+                for i in 0..count {
+                    let g = gradient[i];
+                    let square = smoothing * first[i] + (1.0 - smoothing) * g * g;
+                    let mean =
+                        if centred { second[i] + (g - second[i]) * (1.0 - smoothing) } else { 0.0 };
+                    let scaled = g / ((square - mean * mean).sqrt() + epsilon);
+                    let v = momentum * third[i] + scaled;
+                    (first_after[i], second_after[i], third_after[i]) = (square, mean, v);
+                    next[i] = parameters[i] - rate * v;
                 }
             }
             Method::Adagrad { decay, epsilon } => {
                 let rate = rate / (1.0 + f64::from(steps - 1) * decay);
-                for (p, g, sum, ..) in each {
-                    *sum += g * g;
-                    *p -= rate * g / (sum.sqrt() + epsilon);
+                let (sum, after) = (&first[..count], &mut first_after[..count]);
+                for i in 0..count {
+                    after[i] = sum[i] + gradient[i] * gradient[i];
+                    next[i] = parameters[i] - rate * gradient[i] / (after[i].sqrt() + epsilon);
                 }
             }
-            Method::Adam { betas: [keep, keep_square], epsilon, decoupled } => {
+            Method::Adam { betas: [keep, keep_square], epsilon, .. } => {
                 let rate_now = rate / (1.0 - keep.powi(steps));
-                let root = (1.0 - keep_square.powi(steps)).sqrt();
-                let shrink = if decoupled { 1.0 - rate * decay } else { 1.0 };
-                for (p, g, mean, square, _) in each {
-                    *p *= shrink;
-                    *mean += (g - *mean) * (1.0 - keep);
-                    *square = keep_square * *square + (1.0 - keep_square) * g * g;
-                    *p -= rate_now * *mean / (square.sqrt() / root + epsilon);
+                let root = 1.0 / (1.0 - keep_square.powi(steps)).sqrt();
+                let (mean, square) = (&first[..count], &second[..count]);
+                let mean_after = &mut first_after[..count];
+                let square_after = &mut second_after[..count];
+                for i in 0..count {
+                    let g = gradient[i];
+                    mean_after[i] = mean[i] + (g - mean[i]) * (1.0 - keep);
+                    square_after[i] = keep_square * square[i] + (1.0 - keep_square) * g * g;
+                    next[i] = parameters[i] * shrink
+                        - rate_now * mean_after[i] / (square_after[i].sqrt() * root + epsilon);
                 }
             }
         }
     }
+}
+
+/// The place of the first number that is not finite.
+fn first_bad(numbers: &[f64]) -> Option<usize> {
+    // Whole chunks at once, which takes vector instructions.
+    let fine = |some: &[f64]| some.iter().fold(true, |fine, x| fine & x.is_finite());
+    if numbers.chunks(64).all(fine) {
+        return None;
+    }
+    numbers.iter().position(|x| !x.is_finite())
 }

@@ -396,7 +396,7 @@ impl Job<'_, '_> {
                 poisoned |= !ordinary;
             }
             let totals = self.plan.outputs.len();
-            if care || !(poisoned || chunk.sums[totals..].iter().any(|sum| sum.is_nan())) {
+            if care || !(poisoned || holds_nan(&chunk.sums[totals..])) {
                 break;
             }
             self.plan.poisoned.store(true, Ordering::Relaxed);
@@ -454,7 +454,7 @@ impl Job<'_, '_> {
             let (leaf, column) = self.columns[input as usize];
             let lanes = &frame.slots[at as usize..][..count];
             if let Some(gradient) = &mut chunk.gradients[leaf] {
-                ordinary &= !lanes.iter().fold(false, |nan, x| nan | x.is_nan());
+                ordinary &= !holds_nan(lanes);
                 store(gradient, row, column, lanes);
             }
         }
@@ -518,4 +518,9 @@ fn load_tiles(numbers: &[f64], width: usize, loads: &[(u32, u32)], slots: &mut [
 fn store(to: &mut ArrayViewMut2<'_, f64>, row: usize, column: usize, lanes: &[f64]) {
     let rows = row..row + lanes.len();
     to.slice_mut(s![rows, column]).assign(&ArrayView1::from(lanes));
+}
+
+/// Whether a number is nan; chunk by chunk, which takes vector instructions.
+fn holds_nan(numbers: &[f64]) -> bool {
+    numbers.chunks(64).any(|some| some.iter().fold(false, |nan, x| nan | x.is_nan()))
 }
