@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from gradtape.compiling import compile, load
     from gradtape.nn import MLP, Layer, Neuron
     from gradtape.optim import SGD
+    from gradtape.show.checks.backward_checking import check_backward
+    from gradtape.show.checks.checking import check
     from gradtape.training import History, fit
 
 # Where the names come from that are imported when they are first asked for: most programs need
@@ -34,6 +36,8 @@ _LATER = {
     "Layer": "nn",
     "Neuron": "nn",
     "SGD": "optim",
+    "check": "show.checks.checking",
+    "check_backward": "show.checks.backward_checking",
     "compile": "compiling",
     "load": "compiling",
     "History": "training",
@@ -53,6 +57,8 @@ __all__ = [
     "Layer",
     "Neuron",
     "Value",
+    "check",
+    "check_backward",
     "compile",
     "data",
     "fit",

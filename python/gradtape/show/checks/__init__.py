@@ -1,0 +1,1 @@
+"""Derivatives against finite differences: of functions, and of backward passes by hand."""
