@@ -102,6 +102,15 @@ def test_compile_page_would_be_found_wrong() -> None:
     assert "(6.0, 5.0)" in report
 
 
+def test_debugging_page_runs() -> None:
+    page = (ROOT / "docs" / "debugging.md").read_text(encoding="utf-8")
+    count, report = failures(page)
+    assert count > 15
+    assert not report, report
+    count, report = failures(page.replace("dW2 = dZ2 @ A1.T", "dW2 = dZ2 @ A1"))
+    assert "dZ2 @ A1.T" in report
+
+
 COMPILED = {
     "f(x, y)": gradtape.compile(lambda x, y: x * y),
     "(n),()->()": gradtape.compile(lambda x, y: x.sum() * y, signature="(n),()->()"),

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from gradtape.optim import SGD
     from gradtape.show.checks.backward_checking import check_backward
     from gradtape.show.checks.checking import check
+    from gradtape.show.trouble.anomalies import detect_anomaly
+    from gradtape.show.trouble.kinks import kinks
+    from gradtape.show.written.adjoint import adjoint_source
     from gradtape.training import History, fit
 
 # Where the names come from that are imported when they are first asked for: most programs need
@@ -43,6 +46,9 @@ _LATER = {
     "History": "training",
     "fit": "training",
     "data": "",
+    "adjoint_source": "show.written.adjoint",
+    "detect_anomaly": "show.trouble.anomalies",
+    "kinks": "show.trouble.kinks",
     "losses": "",
     "nn": "",
     "optim": "",
@@ -59,9 +65,12 @@ __all__ = [
     "Value",
     "check",
     "check_backward",
+    "adjoint_source",
     "compile",
     "data",
+    "detect_anomaly",
     "fit",
+    "kinks",
     "load",
     "losses",
     "nn",

@@ -35,7 +35,7 @@ mod _core {
     #[pymodule_export]
     use super::recording::{_record, _recording};
     #[pymodule_export]
-    use super::snapshot::{formulas, snapshot};
+    use super::snapshot::{formulas, inspect, snapshot, watch};
     #[pymodule_export]
     use super::training::Optimiser;
 

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use gradtape::formula::formulas as formulas_of;
 use gradtape::kernel::{Index, SINK, contribution};
+use gradtape::tape::NO_LINE;
 use gradtape::{Op, Tape};
 use numpy::PyArray1;
 use pyo3::exceptions::PyValueError;
@@ -11,8 +12,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
 use crate::functions::value_of;
-use crate::graph::recall;
-use crate::slots::Handle;
+use crate::graph::{recall, value_at};
+use crate::slots::{Handle, make_room};
 use crate::state::{State, enter_idle};
 
 type Any<'py> = Bound<'py, PyAny>;
@@ -132,7 +133,8 @@ impl Snapshot {
 ///     ``ops`` and ``activations`` (places in `operations()`, -1 for leaves and for none), ``starts``
 ///     (n + 1), ``operands`` (numbers of nodes, -1 for constants), ``constants``, ``partials``,
 ///     ``values``, ``adjoints`` (of the value by each node), ``grads``, ``labels`` (by number),
-///     ``marks`` (numbers, -1 where the graph has not got it), ``swept`` (whether the last sweep began here).
+///     ``marks`` (numbers, -1 where the graph has not got it), ``swept`` (whether the last sweep began here),
+///     ``lines`` (as [`inspect`] was told them, -1 where they are not known).
 #[pyfunction]
 #[pyo3(text_signature = "(value, marks, /)")]
 #[expect(clippy::needless_pass_by_value, reason = "PyO3 hands over what it extracted")]
@@ -146,6 +148,11 @@ pub fn snapshot<'py>(
     let snapshot = Snapshot::of(&mut state, value.at());
     let adjoints = snapshot.adjoints();
     let grads = snapshot.grads(&mut state.tape);
+    let line = |&at: &Index| match state.tape.line(at) {
+        NO_LINE => -1,
+        line => i64::from(line),
+    };
+    let lines: Vec<i64> = snapshot.places.iter().map(line).collect();
     let swept = state.tape.swept_from() == Some(value.at());
     let slots: Vec<u32> = snapshot
         .places
@@ -172,6 +179,7 @@ pub fn snapshot<'py>(
     )?;
     found.set_item("labels", labels)?;
     found.set_item("swept", swept)?;
+    found.set_item("lines", PyArray1::from_vec(py, lines))?;
     found.set_item("ops", PyArray1::from_vec(py, snapshot.ops))?;
     found.set_item("activations", PyArray1::from_vec(py, snapshot.activations))?;
     found.set_item("starts", PyArray1::from_vec(py, snapshot.starts))?;
@@ -194,4 +202,30 @@ pub fn formulas(name: &str) -> PyResult<(Pair, Vec<Pair>)> {
         .ok_or_else(|| PyValueError::new_err(format!("no row '{name}' in the table")))?;
     let pair = |texts: gradtape::formula::Texts| (texts.text, texts.latex);
     Ok((pair(value), partials.into_iter().map(pair).collect()))
+}
+
+/// Begins (or ends) to keep dead nodes, and the values and lines of all, for [`inspect`].
+#[pyfunction]
+#[pyo3(text_signature = "(flag, /)")]
+pub fn watch(flag: bool) {
+    let mut state = enter_idle();
+    if flag { state.tape.watch() } else { state.tape.unwatch() }
+}
+
+/// Looks at the nodes recorded since the last call, all by the line with number `line`, and lets
+/// dead ones go. The first of them that is nan or inf as a value; None where there is none.
+#[pyfunction]
+#[pyo3(text_signature = "(line, /)")]
+pub fn inspect(py: Python<'_>, line: u32) -> PyResult<Option<Any<'_>>> {
+    let mut state = enter_idle();
+    let State { tape, objects, .. } = &mut *state;
+    let bad = tape.inspect(line, |slot| crate::slots::data_in(objects, slot));
+    drop(state);
+    // Before the tape is thawed: the node may be dead.
+    let bad = bad.map(|at| value_at(py, at)).transpose()?.map(Handle::into_any);
+    let mut state = enter_idle();
+    state.tape.thaw();
+    let room = if state.tape.overgrown() { make_room(&mut state, 0, 0) } else { Ok(()) };
+    state.tape.freeze();
+    room.map(|()| bad)
 }

@@ -9,9 +9,11 @@ mod collect;
 mod recall;
 mod record;
 mod trace;
+mod watch;
 
 pub use recall::Recorded;
 pub use record::Layer;
+pub use watch::NO_LINE;
 
 use crate::Error;
 use crate::kernel::{Index, NOBODY, Node, Run, SINK, Sweep, Tag, Terms};

@@ -191,7 +191,13 @@ impl Tape {
         self.forget(&moved);
         if moves {
             let sweep = self.recalled.last_sweep();
+            let mut watch = self.recalled.watch.take();
             self.recalled.cut(0);
+            if let Some(watch) = &mut watch {
+                watch.slide(&moved);
+                self.recalled.end = self.nodes.len();
+            }
+            self.recalled.watch = watch;
             if let Some((root, seed)) = sweep.filter(|&(root, _)| moved[root as usize] >= 0) {
                 self.recalled.swept(moved[root as usize], seed);
             }

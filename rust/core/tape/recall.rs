@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use super::record::{NO_ACTIVATION, activate, affine, logsumexp, total};
+use super::watch::Watch;
 use super::{Operand, Tape};
 use crate::kernel::{Index, NOBODY, RUN, Run, SINK, contribution};
 use crate::op::Op;
@@ -29,11 +30,13 @@ pub(super) struct Recalled {
     /// Root and seed of the last sweep.
     root: Option<(Index, f64)>,
     /// No node from here on is remembered.
-    end: usize,
+    pub(super) end: usize,
+    /// What is kept for whoever watches.
+    pub(super) watch: Option<Box<Watch>>,
 }
 
 /// Data that leaves had before.
-struct Past {
+pub(super) struct Past {
     retired: HashMap<u32, f64>,
     /// For nodes before a place, by slot.
     before: HashMap<u32, Vec<(u32, f64)>>,
@@ -41,7 +44,7 @@ struct Past {
 
 impl Past {
     /// The data of the leaf in `slot` when `node` was recorded; `now` gives what it is at present.
-    fn leaf(&self, slot: u32, node: Index, now: &impl Fn(u32) -> f64) -> f64 {
+    pub(super) fn leaf(&self, slot: u32, node: Index, now: &impl Fn(u32) -> f64) -> f64 {
         let earlier = self.before.get(&slot).and_then(|e| e.iter().find(|e| e.0 > node as u32));
         match earlier {
             Some(&(_, value)) => value,
@@ -61,8 +64,18 @@ impl Recalled {
     #[inline(always)]
     pub fn cut(&mut self, len: usize) {
         if len < self.end {
-            *self = Recalled::default();
+            self.reset(len);
         }
+    }
+
+    #[inline(never)]
+    fn reset(&mut self, len: usize) {
+        let mut watch = self.watch.take();
+        if let Some(watch) = &mut watch {
+            watch.cut(len);
+        }
+        let end = if watch.is_some() { len } else { 0 };
+        *self = Recalled { end, watch, ..Recalled::default() };
     }
 
     /// Root and seed of the last sweep.
@@ -209,7 +222,7 @@ impl Tape {
     }
 
     /// What is known of earlier data of these leaves, ascending.
-    fn past(&self, leaves: &[Index]) -> Past {
+    pub(super) fn past(&self, leaves: &[Index]) -> Past {
         // Much may be kept for leaves elsewhere on the tape.
         let here = |slot: u32| leaves.binary_search(&!(slot as Index)).is_ok();
         let retired = self.retired.iter().copied().filter(|&(slot, _)| here(slot)).collect();
@@ -235,7 +248,7 @@ impl Tape {
     }
 
     /// The value of node `i` from its operands' values.
-    fn compute(&self, i: Index, operand: impl Fn(Index) -> f64) -> f64 {
+    pub(super) fn compute(&self, i: Index, operand: impl Fn(Index) -> f64) -> f64 {
         let Recorded { op, activation, operands } = self.recorded(i);
         let value = |&(at, number): &(Index, f64)| if at == SINK { number } else { operand(at) };
         let x: Vec<f64> = operands.iter().map(value).collect();

@@ -1,0 +1,1 @@
+"""Where numbers go wrong, and where derivatives are a matter of convention."""

@@ -1,0 +1,1 @@
+"""The reverse sweep written out as Python."""
