@@ -9,8 +9,7 @@ import numpy as np
 
 from gradtape import _core
 from gradtape._core import Value
-from gradtape.functions import no_grad
-from gradtape.show.checks.differences import EPS, Difference, difference
+from gradtape.show.checks.differences import EPS, difference
 from gradtape.show.checks.nested import indexed, leaves, rebuilt, shown
 from gradtape.show.checks.verdicts import CheckReport, Comparison, compared
 from gradtape.show.graph import Graph, Node
@@ -156,8 +155,8 @@ def _one(result: Any) -> float:
 
 def _of_values(f: Callable[..., Any], point: _Point, nodes: int) -> CheckReport:
     def plain(numbers: list[float]) -> float:
-        with no_grad():
-            return _one(f(*point.filled([Value(x) for x in numbers])))
+        # Recorded like the original: the tape forgets it as soon as the number is read.
+        return _one(f(*point.filled([Value(x) for x in numbers])))
 
     given = [Value(x, shown(n)) for x, n in zip(point.numbers, point.names, strict=True)]
     result = f(*point.filled(given))
@@ -269,8 +268,7 @@ def _node(graph: Graph, node: Node) -> Iterator[Comparison]:
         def moved(x: float, k: int = k) -> float:
             return _evaluated(node, [*values[:k], x, *values[k + 1 :]])
 
-        with no_grad():
-            found: Difference = difference(moved, values[k], operand.partial)
+        found = difference(moved, values[k], operand.partial)
         symbol = node.row.name if node.activation is None else f"affine {node.activation.name}"
         by = shown(graph.name(operand.node), 20)
         name = f"{shown(node.name, 20)} = {symbol} by {by}"
