@@ -227,9 +227,8 @@ def _judged(steps: list[_Step], best: _Step) -> Difference:
     if _steep(steps):
         kind, left, right = "steep", steps[-1].left, steps[-1].right
     elif len(bent) > 2 and bent[-1] == len(telling) - 1 and telling[-1].jump > 10 * best.error:
-        last = telling[-1]
-        kind, left, right = "kink", last.left, last.right
-        best = last
+        best = _sides(telling)
+        kind, left, right = "kink", best.left, best.right
     elif (
         len(bent) > 2
         and bent[-1] + 1 < len(telling)
@@ -248,6 +247,18 @@ def _judged(steps: list[_Step], best: _Step) -> Difference:
     elif best.error > 0.1 * abs(best.value) and best.noise > 0.1 * abs(best.value) > 0:
         kind = "noisy"
     return Difference(best.value, best.error, left, right, kind, best.h)
+
+
+def _sides(steps: list[_Step]) -> _Step:
+    """The step whose two slopes are the surest: they moved least, and are least rounded."""
+
+    def off(i: int) -> float:
+        step, before = steps[i], steps[i - 1]
+        moved = max(abs(step.left - before.left), abs(step.right - before.right))
+        return moved + 2 * step.noise
+
+    surest = min(range(1, len(steps)), key=off)
+    return replace(steps[surest], error=off(surest))
 
 
 def _steep(steps: list[_Step]) -> bool:
