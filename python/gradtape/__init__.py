@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from gradtape.show.checks.checking import check
     from gradtape.show.trouble.anomalies import detect_anomaly
     from gradtape.show.trouble.kinks import kinks
+    from gradtape.show.words.explaining import explain
+    from gradtape.show.words.listing import tape
     from gradtape.show.written.adjoint import adjoint_source
     from gradtape.training import History, fit
 
@@ -42,7 +44,9 @@ _LATER = {
     "check": "show.checks.checking",
     "check_backward": "show.checks.backward_checking",
     "compile": "compiling",
+    "explain": "show.words.explaining",
     "load": "compiling",
+    "tape": "show.words.listing",
     "History": "training",
     "fit": "training",
     "data": "",
@@ -69,12 +73,14 @@ __all__ = [
     "compile",
     "data",
     "detect_anomaly",
+    "explain",
     "fit",
     "kinks",
     "load",
     "losses",
     "nn",
     "optim",
+    "tape",
     "training",
     *functions.__all__,
 ]

@@ -1,4 +1,4 @@
-"""The command ``gradtape``: train a network on iris or on a file of your own.
+"""The command ``gradtape``: train a network, or show the derivatives of an expression.
 
 Everything but argparse is imported when needed, so that ``--help`` and errors come at once.
 """
@@ -11,6 +11,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
+
+from gradtape.cli_show import add_commands, shielded
 
 if TYPE_CHECKING:
     from gradtape.history import History
@@ -106,6 +108,7 @@ def _parser() -> _Parser:
     option("--no-plot", action="store_true", help="make no picture")
     option("--quiet", action="store_true", help="print the final accuracies only")
     train.set_defaults(run=_train)
+    add_commands(commands)
     return parser
 
 
@@ -213,7 +216,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A terminal that cannot show an arrow shall show a question mark, not a traceback.
         sys.stdout.reconfigure(errors="replace")
-    given = _parser().parse_args(argv)
+    given = _parser().parse_args(shielded(sys.argv[1:] if argv is None else list(argv)))
     try:
         given.run(given)
         sys.stdout.flush()

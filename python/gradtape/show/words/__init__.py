@@ -1,0 +1,1 @@
+"""A graph in words: the hand calculation, the list, formulas."""

@@ -1,0 +1,113 @@
+"""The shell's explain, draw and animate."""
+
+import re
+from pathlib import Path
+
+import gradtape
+import pytest
+from gradtape import cli
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def run(capsys, *argv):
+    """Exit code, stdout and stderr of the command."""
+    try:
+        code = cli.main(list(argv))
+    except SystemExit as stop:
+        code = stop.code
+    return code, *capsys.readouterr()
+
+
+NEURON = ["tanh(x1*w1 + x2*w2 + b)", "x1=2", "x2=0", "w1=-3", "w2=1", "b=6.8813735870195432"]
+
+
+def test_explain(capsys):
+    code, out, err = run(capsys, "explain", *NEURON)
+    assert (code, err) == (0, "")
+    assert "f  = tanh(v4) = tanh(0.8814) =  0.7071" in out
+    assert re.search(r"df/dx1 = df/dv1 \* w1 += 0\.5 \* \(-3\) += -1\.5", out)
+
+
+def test_explain_by_a_name(capsys):
+    code, out, _ = run(capsys, "explain", *NEURON, "--wrt", "w1", "--digits", "3")
+    assert code == 0
+    assert "Path by path" in out
+    assert "df/dv4 * dv4/dv3 * dv3/dv1 * dv1/dw1 = 0.5 * 1 * 1 * 2 = 1" in out
+    assert "w2" not in out.partition("Backward")[2]
+
+
+def test_numbers_may_be_expressions_and_begin_with_a_minus(capsys):
+    code, out, _ = run(capsys, "explain", "-x**2", "x=-pi/2")
+    assert code == 0
+    assert "x = -1.571" in out
+    code, out, _ = run(capsys, "explain", "x / y", "x=nan", "y=inf")
+    assert code == 0
+    assert "nan / inf" in out
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        ([], "required: EXPRESSION"),
+        (["tanhh(x)", "x=1"], r"no function 'tanhh': did you mean tanh\?\n  tanhh\(x\)\n  \^\n$"),
+        (["x*w", "x=1"], r"w has no number: add w=…\n  x\*w\n    \^\n$"),
+        (["x", "x=1", "w=2"], "no name 'w'; its names are: x"),
+        (["x", "x=1", "x=2"], "x has two numbers: 1.0 and 2"),
+        (["x", "x"], "a name and its number are expected, such as x=2, not 'x'"),
+        (["x", "x="], "such as x=2, not 'x='"),
+        (["x", "=2"], "such as x=2, not '=2'"),
+        (["x", "x=1a"], r"x=1a: 'a' stands where an operator is expected\n  1a\n   \^\n$"),
+        (["x", "x=y"], "x=y: a number may not depend on 'y'"),
+        (["x", "x=1", "--wrt", "y"], "--wrt y: the expression has the names: x"),
+        (["x", "x=1", "--digits", "0"], "from 1 to 17 is expected, not '0'"),
+        (["x", "x=1", "--digits", "²"], "from 1 to 17 is expected, not '²'"),
+    ],
+)
+def test_wrong_input(capsys, argv, message):
+    code, out, err = run(capsys, "explain", *argv)
+    assert (code, out) == (2, "")
+    assert err.startswith("gradtape")
+    assert re.search(message, err)
+
+
+class Picture:
+    def __init__(self, value):
+        self.svg = f"<svg>{value.label} {value.data} {value.prev[0].grad}</svg>"
+
+    def save(self, path):
+        Path(path).write_text(self.svg)
+
+
+def test_draw(capsys, monkeypatch):
+    monkeypatch.setattr(gradtape, "draw", Picture, raising=False)
+    code, out, err = run(capsys, "draw", "x*x", "x=3", "-o", "o.svg")
+    assert (code, out, err) == (0, "drawing: o.svg\n", "")
+    assert Path("o.svg").read_text() == "<svg>f 9.0 6.0</svg>"
+    assert run(capsys, "draw", "x*x", "x=3")[0] == 0
+    assert Path("expression.svg").exists()
+
+
+def test_animate(capsys, monkeypatch):
+    def animate(value, path):
+        Path(path).write_text(f"<html>{value.data}")
+
+    monkeypatch.setattr(gradtape, "animate", animate, raising=False)
+    code, out, err = run(capsys, "animate", "-x", "x=3", "-o", "o.html")
+    assert (code, out, err) == (0, "animation: o.html\n", "")
+    assert Path("o.html").read_text() == "<html>-3.0"
+
+
+@pytest.mark.parametrize("command", ["draw", "animate"])
+def test_places_that_cannot_be_written(capsys, command):
+    for path, message in ((".", "is a directory"), ("no/o.svg", "there is no directory no")):
+        code, out, err = run(capsys, command, "x*x", "x=3", "-o", path)
+        assert (code, out) == (2, "")
+        assert message in err
+    code, _, err = run(capsys, command, "x*y", "x=3", "-o", "o.svg")
+    assert code == 2
+    assert "y has no number" in err
+    assert not Path("o.svg").exists()
