@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 WHEELS := target/wheels
-SOURCES := $(shell find rust python -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name '*.csv') \
+SOURCES := $(shell find rust python -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name '*.csv' -o -name '*.html' -o -name '*.css' -o -name '*.js') \
 	Cargo.toml Cargo.lock pyproject.toml README.md
 
 .PHONY: demo test test-rust test-python test-debug lint bench bench-core wheel docs stubs format clean

@@ -22,11 +22,13 @@ from gradtape.functions import *  # noqa: F403  (the functions' own list of name
 
 if TYPE_CHECKING:
     from gradtape import data, losses, nn, optim, training
+    from gradtape.animation import animate
     from gradtape.compiling import compile, load
     from gradtape.nn import MLP, Layer, Neuron
     from gradtape.optim import SGD
     from gradtape.show.checks.backward_checking import check_backward
     from gradtape.show.checks.checking import check
+    from gradtape.show.pictures.drawing import draw
     from gradtape.show.trouble.anomalies import detect_anomaly
     from gradtape.show.trouble.kinks import kinks
     from gradtape.show.words.explaining import explain
@@ -41,10 +43,12 @@ _LATER = {
     "Layer": "nn",
     "Neuron": "nn",
     "SGD": "optim",
+    "animate": "animation",
     "check": "show.checks.checking",
     "check_backward": "show.checks.backward_checking",
     "compile": "compiling",
     "explain": "show.words.explaining",
+    "draw": "show.pictures.drawing",
     "load": "compiling",
     "tape": "show.words.listing",
     "History": "training",
@@ -67,6 +71,7 @@ __all__ = [
     "Layer",
     "Neuron",
     "Value",
+    "animate",
     "check",
     "check_backward",
     "adjoint_source",
@@ -74,6 +79,7 @@ __all__ = [
     "data",
     "detect_anomaly",
     "explain",
+    "draw",
     "fit",
     "kinks",
     "load",

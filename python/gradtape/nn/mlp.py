@@ -190,6 +190,12 @@ class MLP(Module):
             return [row[0] for row in values]
         return [row.index(max(row)) for row in values]
 
+    def _repr_svg_(self) -> str:
+        # Imported here: only notebooks draw a network.
+        from gradtape.show.pictures.network import network
+
+        return network(self)
+
     def __repr__(self) -> str:
         steps = "".join(f" → {layer.outputs} {layer.activation}" for layer in self.layers)
         return f"MLP({self.inputs}{steps}, {len(self.parameters())} parameters)"

@@ -2,6 +2,7 @@
 
 from gradtape._core import Value
 from gradtape.show.graph import Formula
+from gradtape.show.pictures.drawing import draw
 from gradtape.show.words.expression import SIGN, STRENGTHS
 from gradtape.show.words.formulas import fill, inner, outer
 from gradtape.show.words.view import View
@@ -14,8 +15,14 @@ LONGEST = 600
 
 
 def svg(value: Value) -> str | None:
-    """The drawing of a value's graph; None where it is too large to be read."""
-    raise NotImplementedError
+    """The drawing of a value's graph, folded where it is large.
+
+    Examples
+    --------
+    >>> "<svg" in svg(Value(2.0, "x") * 3.0)
+    True
+    """
+    return draw(value).svg
 
 
 def latex(value: Value) -> str | None:

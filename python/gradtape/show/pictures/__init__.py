@@ -1,0 +1,1 @@
+"""Graphs in pictures: drawings, and pages that step through a sweep or a training."""
