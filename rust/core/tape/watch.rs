@@ -18,7 +18,7 @@ pub(super) struct Watch {
     lines: Vec<u32>,
     /// How many watch.
     watchers: u32,
-    /// Compaction is due when the tape is longer.
+    /// Compaction is due when the tape is longer; 0 just after one.
     limit: usize,
 }
 
@@ -109,10 +109,12 @@ impl Tape {
     pub fn overgrown(&mut self) -> bool {
         let len = self.nodes.len();
         let Some(watch) = self.recalled.watch.as_mut() else { return false };
+        if watch.limit == 0 {
+            watch.limit = FLOOR.max(2 * len); // by what the last compaction has left
+        }
         let due = len > watch.limit;
         if due {
-            watch.limit = FLOOR.max(2 * len);
-            self.limit = 0;
+            (watch.limit, self.limit) = (0, 0);
         }
         due
     }
