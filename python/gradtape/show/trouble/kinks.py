@@ -137,7 +137,7 @@ def kinks(value: Value | None = None) -> Kinks:
     -----
     Kinks whose adjoint is exactly 0 are left out: nothing rests on them. A derivative that is
     infinite is no kink; `detect_anomaly` finds it. Inside the context every line is followed, so
-    code runs several times slower.
+    arithmetic runs up to a hundred times slower.
 
     Examples
     --------
