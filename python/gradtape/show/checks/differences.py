@@ -121,8 +121,13 @@ def difference(
         # A function whose value dwarfs its slope: larger steps drown less in its rounding.
         start = max(abs(x), 1.0) * 1e6
         larger = list(_steps(f, x, centre, start, start * 1e-6, noise, eps))
-        better = [step for step in larger if step.error < 0.1 * best.error]
-        if better and not _differ(best, min(better, key=lambda step: step.error)):
+        # They must agree with what the others know, lest they step over all that the function does.
+        better = [
+            step
+            for step in _straight(larger)
+            if step.error < 0.1 * best.error and abs(step.value - best.value) <= best.error
+        ]
+        if better:
             return _judged([*larger, *steps], min(better, key=lambda step: step.error))
     return _judged(steps, best)
 
@@ -169,6 +174,10 @@ def _bent(steps: list[_Step]) -> bool:
     return len(steps) < 2 or last.jump > 0.6 * steps[-2].jump
 
 
+def _straight(steps: list[_Step]) -> list[_Step]:
+    return [steps[i] for i in range(1, len(steps)) if not _bent(steps[: i + 1])]
+
+
 def _settled(steps: list[_Step], claimed: float | None, enough: float) -> bool:
     """Whether the last step says all that is asked."""
     step = steps[-1]
@@ -195,7 +204,9 @@ def _coarse(steps: list[_Step], centre: float) -> list[_Step]:
     if quantum < 64 * EPS * abs(centre):
         return steps
     ratios = [change / quantum for change in changes[:4]]
-    if not all(abs(ratio - round(ratio)) < 1e-9 * ratio for ratio in ratios) or ratios[3] < 3:
+    slack = 4 * EPS * abs(centre) / quantum
+    whole = all(abs(ratio - round(ratio)) < 1e-9 * ratio + slack for ratio in ratios)
+    if not whole or ratios[3] < 3:
         return steps
     return [
         replace(step, error=step.error + 4 * quantum / step.h, noise=4 * quantum / step.h)
@@ -209,6 +220,8 @@ def _differ(one: _Step, other: _Step) -> bool:
 
 def _best(steps: list[_Step]) -> _Step:
     """The step of the least error, unless smaller ones tell that it was blind to something."""
+    # Where the two sides differ, a central difference may be blind: an even function's is 0.
+    steps = _straight(steps) or steps
     best = min(steps, key=lambda step: step.error)
     while True:
         finer = [step for step in steps if step.h < best.h and _differ(step, best)]
@@ -226,27 +239,25 @@ def _judged(steps: list[_Step], best: _Step) -> Difference:
     bent = [i for i in range(1, len(telling)) if _bent(telling[: i + 1])]
     if _steep(steps):
         kind, left, right = "steep", steps[-1].left, steps[-1].right
-    elif len(bent) > 2 and bent[-1] == len(telling) - 1 and telling[-1].jump > 10 * best.error:
+    elif len(bent) > 2 and bent[-1] == len(telling) - 1 and _steady(telling[-4:]):
         best = _sides(telling)
         kind, left, right = "kink", best.left, best.right
     elif (
         len(bent) > 2
         and bent[-1] + 1 < len(telling)
+        and best.h < telling[bent[-1]].h
         and telling[bent[-1] + 1].jump < 0.05 * telling[bent[-1]].jump
     ):
         kind, left, right = "near a kink", telling[bent[-1]].left, telling[bent[-1]].right
-        best = (
-            best
-            if best.h < telling[bent[-1]].h
-            else min(
-                (step for step in steps if step.h < telling[bent[-1]].h),
-                key=lambda step: step.error,
-                default=best,
-            )
-        )
     elif best.error > 0.1 * abs(best.value) and best.noise > 0.1 * abs(best.value) > 0:
         kind = "noisy"
     return Difference(best.value, best.error, left, right, kind, best.h)
+
+
+def _steady(steps: list[_Step]) -> bool:
+    """Whether the sides differ by the same at each step; by rounding they do more and more."""
+    jumps = [step.jump for step in steps]
+    return max(jumps) < 2 * min(jumps)
 
 
 def _sides(steps: list[_Step]) -> _Step:

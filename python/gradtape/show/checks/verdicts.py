@@ -1,5 +1,6 @@
 """What is said of a derivative that was compared with differences, and the report of all."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, isinf, isnan
@@ -83,7 +84,7 @@ def _verdict(claimed: float, found: Difference, where: str) -> tuple[str, str]:
         return "wrong", "infinite, where the slope is not"
     off = abs(claimed - found.value)
     size = max(abs(claimed), abs(found.value))
-    allowed = 4 * found.error + 2e-8 * size
+    allowed = 4 * found.error + 2e-8 * size + sys.float_info.min
     if off > allowed:
         # Differences that are off by as much as they measure convict nobody.
         if found.error > 0.05 * size:
