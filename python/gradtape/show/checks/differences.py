@@ -117,7 +117,7 @@ def difference(
         return _one_sided(f, x, centre, eps)
     steps = _coarse(steps, centre)
     best = _best(steps)
-    if best.error > 1e-4 * abs(best.value) and not _steep(steps):
+    if best.error > 1e-7 * abs(best.value) and not _steep(steps):
         # A function whose value dwarfs its slope: larger steps drown less in its rounding.
         start = max(abs(x), 1.0) * 1e6
         larger = list(_steps(f, x, centre, start, start * 1e-6, noise, eps))
@@ -224,7 +224,12 @@ def _best(steps: list[_Step]) -> _Step:
     steps = _straight(steps) or steps
     best = min(steps, key=lambda step: step.error)
     while True:
-        finer = [step for step in steps if step.h < best.h and _differ(step, best)]
+        # A slope of 0 may be what rounding has left of it, so it tells nothing against another.
+        finer = [
+            step
+            for step in steps
+            if step.h < best.h and _differ(step, best) and step.error < 0.1 * abs(step.value)
+        ]
         if not finer:
             return best
         best = min(finer, key=lambda step: step.error)
