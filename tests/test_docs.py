@@ -11,6 +11,7 @@ import gradtape
 import numpy as np
 import pytest
 from gradtape import Value
+from gradtape.choosing import OPTIMIZERS
 
 ROOT = Path(__file__).parent.parent
 LINE = re.compile(r"^\| `(.+?)` \| (.+?) \| (.+?) \| (.+?) \|", re.MULTILINE)
@@ -109,6 +110,26 @@ def test_debugging_page_runs() -> None:
     assert not report, report
     count, report = failures(page.replace("dW2 = dZ2 @ A1.T", "dW2 = dZ2 @ A1"))
     assert "dZ2 @ A1.T" in report
+
+
+TRAINING = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+
+
+def test_training_page_runs() -> None:
+    count, report = failures(TRAINING)
+    assert count > 40
+    assert not report, report
+
+
+def test_training_page_would_be_found_wrong() -> None:
+    _, report = failures(TRAINING.replace("83 parameters", "84 parameters"))
+    assert "84 parameters" in report
+
+
+def test_training_page_names_every_loss_and_optimizer() -> None:
+    known = {name for name in gradtape.losses.__all__ if not name[0].isupper()}
+    for name in known - {"named"} | set(OPTIMIZERS):
+        assert re.search(rf'[`".]{name}[`"(]', TRAINING), name
 
 
 COMPILED = {

@@ -113,6 +113,91 @@ def test_hinge_of_two_classes(pairs):
 
 
 @quick
+@given(regressions(), st.floats(0.01, 0.99))
+def test_quantile(case, level):
+    e = np.array(case[1]) - np.array(case[0])
+    assume(np.all(np.abs(e) > 1e-9))
+    value = np.where(e > 0, level * e, (level - 1) * e).mean()
+    slopes = np.where(e > 0, -level, 1 - level) / e.size
+    check(losses.tuned("quantile", level=level), *case, value, slopes)
+
+
+def test_the_least_quantile_loss_is_at_the_quantile():
+    targets = [float(t) for t in range(101)]
+    for level in (0.1, 0.5, 0.9):
+        loss = losses.tuned("quantile", level=level)
+        best = min(range(101), key=lambda p: loss([float(p)] * 101, targets).data)
+        assert best == pytest.approx(100 * level, abs=1)
+
+
+@quick
+@given(regressions(), st.floats(0.01, 30.0))
+def test_huber(case, delta):
+    e = np.array(case[0]) - np.array(case[1])
+    far = np.abs(e)
+    value = np.where(far <= delta, e**2 / 2, delta * (far - delta / 2)).mean()
+    check(losses.tuned(losses.huber, delta=delta), *case, value, np.clip(e, -delta, delta) / e.size)
+
+
+@quick
+@given(regressions())
+def test_poisson(case):
+    z, t = np.array(case[0]), np.floor(np.abs(np.array(case[1])))
+    value = np.mean(np.exp(z) - t * z)
+    check(losses.poisson, case[0], t.tolist(), value, (np.exp(z) - t) / z.size)
+
+
+@quick
+@given(classifications(), st.sampled_from([1.0, 1.5, 2.0, 5.0]), st.booleans())
+def test_focal(case, focus, rows):
+    p, t = np.array(case[0]), case[1]
+    shares = np.exp(p) / np.exp(p).sum(axis=1, keepdims=True)
+    right = np.eye(p.shape[1])[t]
+    q = shares[range(len(t)), t]
+    # Near q = 1 the formula as it is written loses its digits; the loss does not.
+    assume(np.all(q < 1 - 1e-3))
+    value = np.mean(-((1 - q) ** focus) * np.log(q))
+    slope = focus * (1 - q) ** (focus - 1) * np.log(q) - (1 - q) ** focus / q
+    gradient = (slope * q)[:, None] * (right - shares) / len(t)
+    loss = losses.tuned("focal", focus=focus)
+    targets = right.tolist() if rows else t
+    data, grads = run(loss, case[0], targets)
+    assert data == pytest.approx(value, rel=1e-9, abs=1e-12)
+    np.testing.assert_allclose(grads, gradient, rtol=1e-9, atol=1e-12)
+
+
+@quick
+@given(classifications(), st.sampled_from([0.0, 1.0, 2.0]))
+def test_focal_of_finite_differences(case, focus):
+    loss, h = losses.tuned("focal", focus=focus), 1e-6
+    _, grads = run(loss, *case)
+    for i, row in enumerate(case[0]):
+        for j in range(len(row)):
+            ends = []
+            for step in (h, -h):
+                moved = [list(r) for r in case[0]]
+                moved[i][j] += step
+                ends.append(loss(moved, case[1]).data)
+            assert grads[i][j] == pytest.approx((ends[0] - ends[1]) / (2 * h), abs=1e-6)
+
+
+@quick
+@given(classifications())
+def test_focal_without_focus_is_cross_entropy(case):
+    want = losses.categorical_cross_entropy(*case).data
+    assert losses.focal(*case, focus=0.0).data == pytest.approx(want, rel=1e-12, abs=1e-12)
+
+
+def test_the_new_losses_are_finite_far_out():
+    data, grads = run(losses.focal, [[1000.0, -1000.0], [1000.0, -1000.0]], [0, 1])
+    assert (data, grads.tolist()) == (1000.0, [[0.0, 0.0], [0.5, -0.5]])
+    data, grads = run(losses.huber, [[1e200], [0.0]], [[0.0], [0.0]])
+    assert (data, grads.tolist()) == (5e199, [[0.5], [0.0]])
+    data, grads = run(losses.poisson, [[-1000.0]], [[0.0]])
+    assert (data, grads.tolist()) == (0.0, [[0.0]])
+
+
+@quick
 @given(classifications(), st.floats(-500, 500))
 def test_shifting_all_logits_changes_nothing(case, shift):
     shifted = [[x + shift for x in row] for row in case[0]]
@@ -158,6 +243,10 @@ EVERY = [
     losses.categorical_cross_entropy,
     losses.binary_cross_entropy,
     losses.hinge,
+    losses.focal,
+    losses.huber,
+    losses.poisson,
+    losses.quantile,
 ]
 
 
@@ -171,7 +260,7 @@ def test_rows_and_targets_must_be_as_many(loss):
 
 def test_losses_on_logits_say_so():
     marked = {loss.__name__ for loss in EVERY if getattr(loss, "on_logits", False)}
-    assert marked == {"categorical_cross_entropy", "binary_cross_entropy", "hinge"}
+    assert marked == {"categorical_cross_entropy", "binary_cross_entropy", "focal", "hinge"}
 
 
 CROSS, BINARY = "categorical_cross_entropy", "binary_cross_entropy"
@@ -191,8 +280,47 @@ CROSS, BINARY = "categorical_cross_entropy", "binary_cross_entropy"
         ("hinge", [[0.5, 1.0]], [2], ValueError, "row 0: target 2 .* 2 classes"),
         ("squared_loss", [[0, 1]], [[1]], ValueError, "row 0: 2 predictions .* not 1"),
         ("mean_squared_error", [[0, 1]], [1], ValueError, "row 0: 2 predictions .* not 1"),
+        ("huber", [[0, 1]], [1], ValueError, "row 0: 2 predictions .* not 1"),
+        ("quantile", [[0, 1]], [1], ValueError, "row 0: 2 predictions .* not 1"),
+        ("poisson", [[0, 1]], [1], ValueError, "row 0: 2 predictions .* not 1"),
+        ("poisson", [[0], [0]], [1, -1], ValueError, "row 1: the count -1 is not"),
+        ("poisson", [[0]], [math.nan], ValueError, "row 0: the count nan is not"),
+        ("focal", [[0, 1]], [2], ValueError, "row 0: target 2 .* 2 classes"),
+        ("focal", [[0, 1]], ["a"], TypeError, "row 0: .*not str 'a'"),
+        ("focal", [[0, 1]], [[1]], ValueError, "row 0: 2 logits .* not 1"),
     ],
 )
 def test_targets_that_do_not_fit(loss, predictions, targets, error, message):
     with pytest.raises(error, match=message):
         getattr(losses, loss)(predictions, targets)
+
+
+@pytest.mark.parametrize(
+    ("loss", "settings_of_it", "message"),
+    [
+        ("quantile", {"level": 0.0}, "level must be between 0 and 1, not 0.0"),
+        ("quantile", {"level": math.nan}, "level must be between 0 and 1, not nan"),
+        ("huber", {"delta": 0.0}, "delta must be positive and finite, not 0.0"),
+        ("huber", {"delta": math.inf}, "delta must be positive and finite, not inf"),
+        ("focal", {"focus": 0.5}, "focus must be 0 or a finite number from 1, not 0.5"),
+        ("focal", {"focus": -1.0}, "focus must be 0 or a finite number from 1, not -1.0"),
+    ],
+)
+def test_settings_out_of_range(loss, settings_of_it, message):
+    with pytest.raises(ValueError, match=message):
+        losses.tuned(loss, **settings_of_it)([[0.0, 1.0]], [0] if loss == "focal" else [[0, 1]])
+
+
+def test_losses_by_name():
+    for loss in EVERY:
+        assert losses.named(loss.__name__) is loss
+    with pytest.raises(ValueError, match="did you mean 'categorical_cross_entropy'"):
+        losses.named("categorical_crossentropy")
+    with pytest.raises(ValueError, match=r"unknown loss 'zzz'; known are .*hinge"):
+        losses.named("zzz")
+    with pytest.raises(TypeError, match="huber has no setting 'level'; it has delta"):
+        losses.tuned("huber", level=0.5)
+    with pytest.raises(TypeError, match="hinge has no setting 'level'; it has none"):
+        losses.tuned("hinge", level=0.5)
+    tuned = losses.tuned("focal", focus=1.0)
+    assert (tuned.on_logits, tuned.takes_probabilities) == (True, True)

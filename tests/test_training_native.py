@@ -63,6 +63,14 @@ works = {
     "rows": (lambda: MLP([3, 4, 2], "tanh"), X[:, :2], losses.squared_loss),
     "quantile": (lambda: MLP([3, 4, 1], "tanh"), NUMBERS, quantile),
     "focal": (lambda: MLP([3, 4, 3], "tanh"), CLASSES, focal),
+    "own focal": (lambda: MLP([3, 4, 3], "tanh"), CLASSES, losses.focal),
+    "own quantile": (
+        lambda: MLP([3, 4, 2], "tanh"),
+        X[:, :2],
+        losses.tuned("quantile", level=0.9),
+    ),
+    "huber": (lambda: MLP([3, 4, 2], "tanh"), X[:, :2], losses.tuned("huber", delta=0.5)),
+    "poisson": (lambda: MLP([3, 4, 1], "tanh"), np.floor(np.abs(3 * X[:, 0])), losses.poisson),
     "plain": (Plain, NUMBERS, losses.mean_squared_error),
 }
 methods = {
@@ -93,12 +101,15 @@ def test_the_same_parameters_as_on_the_tape(work, method):
             batch_size=16,
             seed=3,
             native=native,
+            validation=(X[:31] + 0.1, targets[:31]),
         )
         runs.append((_core.data(model.parameters()), history))
     (one, history), (other, by_tape) = runs
     assert one == pytest.approx(other, rel=1e-10, abs=1e-10)
     assert history.loss == pytest.approx(by_tape.loss, rel=1e-10)
     assert history.accuracy == by_tape.accuracy
+    assert history.validation_loss == pytest.approx(by_tape.validation_loss, rel=1e-10)
+    assert history.validation_accuracy == by_tape.validation_accuracy
 
 
 @quick

@@ -23,7 +23,8 @@ from gradtape.functions import *  # noqa: F403  (the functions' own list of name
 if TYPE_CHECKING:
     from gradtape import data, losses, nn, optim, training
     from gradtape.animation import animate
-    from gradtape.compiling import compile, load
+    from gradtape.compiling import compile
+    from gradtape.loading import load
     from gradtape.nn import MLP, Layer, Neuron
     from gradtape.optim import SGD
     from gradtape.show.checks.backward_checking import check_backward
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from gradtape.show.words.explaining import explain
     from gradtape.show.words.listing import tape
     from gradtape.show.written.adjoint import adjoint_source
+    from gradtape.stopping import EarlyStopping
     from gradtape.training import History, fit
 
 # Where the names come from that are imported when they are first asked for: most programs need
@@ -46,11 +48,12 @@ _LATER = {
     "animate": "animation",
     "check": "show.checks.checking",
     "check_backward": "show.checks.backward_checking",
-    "compile": "compiling",
     "explain": "show.words.explaining",
     "draw": "show.pictures.drawing",
-    "load": "compiling",
     "tape": "show.words.listing",
+    "EarlyStopping": "stopping",
+    "compile": "compiling",
+    "load": "loading",
     "History": "training",
     "fit": "training",
     "data": "",
@@ -66,6 +69,7 @@ _LATER = {
 __all__ = [
     "MLP",
     "SGD",
+    "EarlyStopping",
     "GradtapeError",
     "History",
     "Layer",

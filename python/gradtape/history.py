@@ -23,6 +23,8 @@ class History:
         Share of these rows that were classified rightly; empty where targets are no classes.
     validation_loss, validation_accuracy : list of float
         The same over the validation rows, at the end of the epoch; empty without such rows.
+    best_epoch : int or None
+        The epoch whose parameters a training that stopped early put back, counted from 1.
 
     Examples
     --------
@@ -34,6 +36,7 @@ class History:
     accuracy: list[float] = field(default_factory=list)
     validation_loss: list[float] = field(default_factory=list)
     validation_accuracy: list[float] = field(default_factory=list)
+    best_epoch: int | None = None
 
     def __repr__(self) -> str:
         lines = {

@@ -46,6 +46,11 @@ class Epochs:
         call.begin()
         return call
 
+    def values(self) -> Numbers:
+        """The loss and the outputs for each row, as the parameters are now."""
+        found: Numbers = self._call().values()
+        return found
+
     def __call__(self, order: NDArray[np.int64], batch: int) -> tuple[int, Numbers]:
         """One pass over the rows in this order.
 

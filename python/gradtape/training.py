@@ -1,19 +1,20 @@
 """The one training loop, which everything else that trains calls."""
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradtape._core import Value
+from gradtape.choosing import chosen_loss, chosen_optimizer
 from gradtape.data.checking import checked_rows, checked_targets
+from gradtape.errors import GradtapeError
 from gradtape.functions import no_grad
 from gradtape.history import History
 from gradtape.losses import Loss, categorical_cross_entropy
 from gradtape.nn.initial import generator, size
-from gradtape.optim import SGD
 from gradtape.progress import Progress
 from gradtape.stepping import Epochs, native_epochs
 
@@ -141,21 +142,33 @@ class _Pass(NamedTuple):
 
 
 class _Look(NamedTuple):
-    """A look at validation rows."""
+    """A look at validation rows: natively where the steps are."""
 
     forward: Forward
     loss: Loss
+    native: Epochs | None
     judge: Judge | None
     rows: list[list[float]]
     targets: list[Any]
 
     def __call__(self, history: History) -> None:
-        with no_grad():
-            outputs = list(map(_data, self.forward(self.rows)))
-            history.validation_loss.append(self.loss(outputs, self.targets).data)
+        mean, outputs = self._values()
+        history.validation_loss.append(mean)
         if self.judge is not None:
             right = self.judge(outputs, self.targets)
             history.validation_accuracy.append(right / len(outputs))
+
+    def _values(self) -> tuple[float, Any]:
+        """The mean loss, and the outputs for each row."""
+        if self.native is not None:
+            # A row may need a path that cannot be recorded; the tape needs none.
+            with suppress(GradtapeError):
+                values = self.native.values()
+                return float(values[:, 0].mean()), values[:, 1:]
+        with no_grad():
+            outputs = list(map(_data, self.forward(self.rows)))
+            # On numbers alone, a user's loss may well give a number.
+            return _data([self.loss(outputs, self.targets)])[0], outputs
 
 
 def fit(
@@ -163,8 +176,8 @@ def fit(
     rows: Sequence[Any],
     targets: Sequence[Any],
     *,
-    loss: Loss = categorical_cross_entropy,
-    optimizer: Optimizer | None = None,
+    loss: Loss | str = categorical_cross_entropy,
+    optimizer: Optimizer | str | None = None,
     epochs: int = 50,
     batch_size: int | None = 16,
     shuffle: bool = True,
@@ -185,12 +198,13 @@ def fit(
         Lists, tuples or NumPy arrays.
     targets : m targets
         As the loss takes them.
-    loss : callable
-        From `gradtape.losses`, or your own on (rows of outputs, targets) that gives a Value. A
-        cross-entropy or hinge loss gets ``model.logits(row)`` where the model has that; mark your
-        own with `gradtape.losses.on_logits`.
-    optimizer : Optimizer, optional
-        ``SGD(model.parameters(), learning_rate=0.05, momentum=0.9)`` where none is given.
+    loss : callable or str
+        From `gradtape.losses`, also by its name; or your own on (rows of outputs, targets) that
+        gives a Value. A cross-entropy or hinge loss gets ``model.logits(row)`` where the model has
+        that; mark your own with `gradtape.losses.on_logits`.
+    optimizer : Optimizer or str, optional
+        ``SGD(model.parameters(), learning_rate=0.05, momentum=0.9)`` where none is given; a name
+        stands for an optimizer of all parameters with its usual settings.
     epochs, batch_size : int
         Passes over the rows, and rows a step; ``None`` takes all rows in one step.
     shuffle, seed : bool, int
@@ -232,25 +246,25 @@ def fit(
     >>> model.predict(xor)
     [0, 1, 1, 0]
     """
-    epochs = size(epochs, "epochs")
+    epochs, loss = size(epochs, "epochs"), chosen_loss(loss)
     logits = bool(getattr(loss, "on_logits", False))
     forward = _forward(model, logits)
     good, wanted, outputs = _checked_data(forward, loss, rows, targets, "the training data")
     batch = len(good) if batch_size is None else size(batch_size, "batch_size")
     judge = _judging(outputs, wanted, logits)
-    look = None
-    if validation is not None:
-        seen = _checked_data(forward, loss, *validation, "the validation data")
-        look = _Look(forward, loss, judge, seen[0], seen[1])
-    if optimizer is None:
-        optimizer = SGD(model.parameters(), learning_rate=0.05, momentum=0.9)
-    epochs_of = None if native is False else native_epochs(forward, loss, optimizer, good, wanted)
+    stepper: Optimizer = chosen_optimizer(optimizer, model.parameters())
+    epochs_of = None if native is False else native_epochs(forward, loss, stepper, good, wanted)
     if native and epochs_of is None:
         raise ValueError(
             "the steps cannot run natively: model, loss or optimizer cannot be recorded; "
             "native=False takes them on the tape"
         )
-    one_pass = _Pass(_eager_step(forward, loss, optimizer), epochs_of, judge, good, wanted, batch)
+    look = None
+    if validation is not None:
+        seen = _checked_data(forward, loss, *validation, "the validation data")
+        native_look = epochs_of and native_epochs(forward, loss, stepper, *seen[:2])
+        look = _Look(forward, loss, native_look, judge, seen[0], seen[1])
+    one_pass = _Pass(_eager_step(forward, loss, stepper), epochs_of, judge, good, wanted, batch)
     random = np.random.default_rng(generator(seed).getrandbits(64))
     order = np.arange(len(good))
     history = History() if history is None else history

@@ -10,9 +10,17 @@ Examples
 from pathlib import Path
 
 from gradtape.data.preparing import standardise, train_test_split
-from gradtape.data.table import Dataset, read_csv
+from gradtape.data.table import Dataset, column_names, read_columns, read_csv
 
-__all__ = ["Dataset", "load_iris", "read_csv", "standardise", "train_test_split"]
+__all__ = [
+    "Dataset",
+    "column_names",
+    "load_iris",
+    "read_columns",
+    "read_csv",
+    "standardise",
+    "train_test_split",
+]
 
 
 def load_iris() -> Dataset:

@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import NamedTuple
@@ -98,6 +99,77 @@ def _shown(columns: list[str]) -> str:
     return ", ".join(repr(column) for column in columns[:12]) + more
 
 
+def read_columns(path: str | PathLike[str], columns: Sequence[str] | None) -> list[list[float]]:
+    r"""Read columns of numbers by their names; others are ignored.
+
+    Parameters
+    ----------
+    path : path
+        A file as `read_csv` takes it.
+    columns : sequence of str, optional
+        Names in the order in which the rows shall have them; all columns by default.
+
+    Returns
+    -------
+    list of list of float
+
+    Raises
+    ------
+    OSError, ValueError
+        As for `read_csv`; also if a column is missing or stands there twice.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "fruit.csv")
+    ...     _ = path.write_text("weight,colour,size\n5,blue,1\n90,red,7\n")
+    ...     read_columns(path, ["size", "weight"])
+    [[1.0, 5.0], [7.0, 90.0]]
+    """
+    path = Path(path)
+    header, body = _table(path)
+    columns = header if columns is None else columns
+    for column in columns:
+        _check_column(path, header, column)
+    places = [header.index(column) for column in columns]
+    return [[_number(cells[i], place, header[i]) for i in places] for place, cells in body]
+
+
+def column_names(path: str | PathLike[str]) -> list[str]:
+    """The names in the header of a file as `read_csv` takes it.
+
+    Raises
+    ------
+    OSError, ValueError
+        As for `read_csv`.
+    """
+    return _table(Path(path))[0]
+
+
+def _table(path: Path) -> tuple[list[str], list[tuple[str, list[str]]]]:
+    """The header; and the rows, each with its place for errors and as long as the header."""
+    records = _records(path, _text(path))
+    if not records:
+        raise ValueError(f"{path} is empty: a header and rows are expected")
+    header, body = records[0][1], records[1:]
+    if not body:
+        raise ValueError(f"{path} has a header but no rows")
+    for place, cells in body:
+        if len(cells) != len(header):
+            raise ValueError(
+                f"{place} has {len(cells)} cell{'s' * (len(cells) != 1)} "
+                f"where the header has {len(header)} columns"
+            )
+    return header, body
+
+
+def _check_column(path: Path, header: list[str], column: str) -> None:
+    if header.count(column) != 1:
+        how_many = "more than one column" if column in header else "no column"
+        raise ValueError(f"{path} has {how_many} {column!r}; its columns are {_shown(header)}")
+
+
 def read_csv(path: str | PathLike[str], target: str) -> Dataset:
     r"""Read a table with a header: numbers in every column but the one of the classes.
 
@@ -134,25 +206,13 @@ def read_csv(path: str | PathLike[str], target: str) -> Dataset:
     Dataset(rows=[[5.0], [90.0], [6.0]], targets=[1, 0, 1], names=['apple', 'plum'])
     """
     path = Path(path)
-    records = _records(path, _text(path))
-    if not records:
-        raise ValueError(f"{path} is empty: a header and rows are expected")
-    header, body = records[0][1], records[1:]
-    if header.count(target) != 1:
-        how_many = "more than one column" if target in header else "no column"
-        raise ValueError(f"{path} has {how_many} {target!r}; its columns are {_shown(header)}")
+    header, body = _table(path)
+    _check_column(path, header, target)
     if len(header) == 1:
         raise ValueError(f"{path} has no column besides the target {target!r}")
-    if not body:
-        raise ValueError(f"{path} has a header but no rows")
     at = header.index(target)
     rows, classes = [], []
     for place, cells in body:
-        if len(cells) != len(header):
-            raise ValueError(
-                f"{place} has {len(cells)} cell{'s' * (len(cells) != 1)} "
-                f"where the header has {len(header)} columns"
-            )
         pairs = zip(cells, header, strict=True)
         numbers = [_number(cell, place, name) for i, (cell, name) in enumerate(pairs) if i != at]
         rows.append(numbers)

@@ -8,6 +8,7 @@ MLP(4 → 10 relu → 5 relu → 3 softmax, 123 parameters)
 """
 
 from gradtape.nn.mlp import MLP
+from gradtape.nn.model import Model
 from gradtape.nn.neuron import Layer, Module, Neuron
 
-__all__ = ["MLP", "Layer", "Module", "Neuron"]
+__all__ = ["MLP", "Layer", "Model", "Module", "Neuron"]

@@ -1,13 +1,18 @@
 """A stack of dense layers."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from itertools import pairwise
 from random import Random
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 import gradtape._core as _core
 from gradtape._core import Value
-from gradtape.functions import no_grad
 from gradtape.nn.initial import generator, size
-from gradtape.nn.neuron import Inputs, Layer, Module, check_inputs
+from gradtape.nn.model import Model
+from gradtape.nn.neuron import Inputs, Layer, check_inputs
 
 
 def _names(activations: str | Sequence[str], layers: int) -> list[str]:
@@ -27,7 +32,7 @@ def _names(activations: str | Sequence[str], layers: int) -> list[str]:
     return names
 
 
-class MLP(Module):
+class MLP(Model):
     """A multilayer perceptron: dense layers, one after the other.
 
     Parameters
@@ -161,34 +166,68 @@ class MLP(Module):
         """
         return self.batch([row])[0]
 
-    def values(self, rows: Iterable[Inputs]) -> list[list[float]]:
-        """The outputs for each row as plain numbers, nothing recorded.
+    @property
+    def final_activation(self) -> str:
+        """The activation of the last layer."""
+        return self.layers[-1].activation
+
+    def architecture(self) -> dict[str, Any]:
+        """Sizes and activations.
 
         Examples
         --------
-        >>> MLP([1, 2], activations=["softmax"], init="small").values([[0.0], [0.0]])
-        [[0.5, 0.5], [0.5, 0.5]]
+        >>> MLP([2, 3, 1], "tanh").architecture()
+        {'sizes': [2, 3, 1], 'activations': ['tanh', 'linear']}
         """
-        with no_grad():
-            return [_core.data(outputs) for outputs in self.batch(list(rows))]
+        return {
+            "sizes": [self.inputs, *(layer.outputs for layer in self.layers)],
+            "activations": [layer.activation for layer in self.layers],
+        }
 
-    def predict(self, rows: Iterable[Inputs]) -> list[int] | list[float]:
-        """The class of each row: the index of its largest output, the first among equals.
-
-        A network with one output has no classes: its outputs are given as they are.
+    def tensors(self) -> dict[str, NDArray[np.float64]]:
+        """Each layer's weights, a row a neuron, and biases.
 
         Examples
         --------
-        >>> model = MLP([2, 2])
-        >>> for w, number in zip(model.parameters(), [1, 0, 0, 0, 1, 0]):
-        ...     w.data = number
-        >>> model.predict([[3.0, 1.0], [-1.0, 1.0]])
-        [0, 1]
+        >>> {name: x.shape for name, x in MLP([2, 3]).tensors().items()}
+        {'layer1.weight': (3, 2), 'layer1.bias': (3,)}
         """
-        values = self.values(rows)
-        if self.outputs == 1:
-            return [row[0] for row in values]
-        return [row.index(max(row)) for row in values]
+        found = {}
+        for layer in self.layers:
+            table = np.array(_core.data(layer.parameters())).reshape(layer.outputs, -1)
+            found[f"{layer.name}.weight"] = table[:, :-1]
+            found[f"{layer.name}.bias"] = table[:, -1]
+        return found
+
+    @classmethod
+    def built(cls, architecture: dict[str, Any], tensors: dict[str, NDArray[np.float64]]) -> "MLP":
+        """A network from what `architecture` and `tensors` gave.
+
+        Raises
+        ------
+        ValueError
+            If they do not fit together.
+        """
+        if architecture.keys() != {"sizes", "activations"}:
+            raise ValueError("sizes and activations are expected in the architecture of an MLP")
+        sizes, activations = architecture["sizes"], architecture["activations"]
+        if not isinstance(sizes, list) or not isinstance(activations, list) or len(sizes) < 2:
+            raise ValueError("sizes and activations must be lists, one entry a layer")
+        # Before anything is made: sizes alone could ask for any amount of memory.
+        shapes: dict[str, tuple[Any, ...]] = {}
+        for i, (n, k) in enumerate(pairwise(sizes), 1):
+            shapes |= {f"layer{i}.weight": (k, n), f"layer{i}.bias": (k,)}
+        if {name: x.shape for name, x in tensors.items()} != shapes:
+            raise ValueError("the arrays are not those of the architecture")
+        try:
+            model = cls(sizes, activations, init="small")
+        except TypeError as error:
+            raise ValueError(str(error)) from None
+        for layer in model.layers:
+            weights, biases = tensors[f"{layer.name}.weight"], tensors[f"{layer.name}.bias"]
+            table = np.column_stack([weights, biases])
+            _core.assign(layer.parameters(), table.ravel().tolist())
+        return model
 
     def _repr_svg_(self) -> str:
         # Imported here: only notebooks draw a network.
