@@ -84,7 +84,7 @@ def interactive(page: str) -> str:
 
 def failures(page: str) -> tuple[int, str]:
     """How many examples of a page were run, and what is wrong with them."""
-    test = doctest.DocTestParser().get_doctest(interactive(page), {}, "compile.md", None, 0)
+    test = doctest.DocTestParser().get_doctest(interactive(page), {}, "a page", None, 0)
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
     report: list[str] = []
     doctest.DocTestRunner(optionflags=flags).run(test, out=report.append)
@@ -94,6 +94,12 @@ def failures(page: str) -> tuple[int, str]:
 def test_compile_page_runs() -> None:
     count, report = failures(COMPILE)
     assert count > 60
+    assert not report, report
+
+
+def test_layers_page_runs() -> None:
+    count, report = failures((ROOT / "docs" / "layers.md").read_text(encoding="utf-8"))
+    assert count > 10
     assert not report, report
 
 

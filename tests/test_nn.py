@@ -220,7 +220,11 @@ def test_parameters_cannot_be_replaced_behind_the_layers_back():
         (lambda: MLP([4, 3], ["relu", "relu"]), ValueError, "list of 1, one a layer, not of 2"),
         (lambda: MLP([4, 3], None), TypeError, "list of one a layer, not NoneType"),
         (lambda: MLP([4, 3], ["rleu"]), ValueError, "layer1 has the unknown activation 'rleu'"),
-        (lambda: MLP([4, 3, 3], [None, "relu"]), TypeError, "layer1 must be a str, not NoneType"),
+        (
+            lambda: MLP([4, 3, 3], [None, "relu"]),
+            TypeError,
+            "layer1 must be a name or a function of one number, not NoneType",
+        ),
         (lambda: MLP([4, 3], init="big"), ValueError, "unknown init 'big'; known are he, glorot"),
         (lambda: MLP([4, 3], seed="x"), TypeError, "seed must be an integer.*not str 'x'"),
         (lambda: Layer(2, 0), ValueError, "outputs of a layer must be at least 1, not 0"),

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gradtape.animation import animate
     from gradtape.compiling import compile
     from gradtape.loading import load
-    from gradtape.nn import MLP, Layer, Neuron
+    from gradtape.nn import MLP, Layer, Linear, Neuron, Sequential
     from gradtape.optim import SGD
     from gradtape.show.checks.backward_checking import check_backward
     from gradtape.show.checks.checking import check
@@ -43,7 +43,9 @@ if TYPE_CHECKING:
 _LATER = {
     "MLP": "nn",
     "Layer": "nn",
+    "Linear": "nn",
     "Neuron": "nn",
+    "Sequential": "nn",
     "SGD": "optim",
     "animate": "animation",
     "check": "show.checks.checking",
@@ -73,7 +75,9 @@ __all__ = [
     "GradtapeError",
     "History",
     "Layer",
+    "Linear",
     "Neuron",
+    "Sequential",
     "Value",
     "animate",
     "check",

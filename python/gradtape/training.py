@@ -15,6 +15,8 @@ from gradtape.functions import no_grad
 from gradtape.history import History
 from gradtape.losses import Loss, categorical_cross_entropy
 from gradtape.nn.initial import generator, size
+from gradtape.nn.noise import Noise
+from gradtape.nn.parts import switches, training
 from gradtape.progress import Progress
 from gradtape.stepping import Epochs, native_epochs
 
@@ -54,17 +56,22 @@ def _data(outputs: Sequence[Any]) -> list[float]:
 
 
 def _checked_data(
-    forward: Forward, loss: Loss, rows: Sequence[Any], targets: Sequence[Any], what: str
+    model: Any, loss: Loss, rows: Sequence[Any], targets: Sequence[Any], what: str
 ) -> tuple[list[list[float]], list[Any], int]:
     """Rows and targets that model and loss accept, and the number of outputs."""
-    good_rows = checked_rows(rows, what)
+    good_rows = checked_rows(rows, what, sequences=bool(getattr(model, "sequences", False)))
     good_targets = checked_targets(targets, len(good_rows), what)
     with no_grad():
         # One row shows what outputs look like; then the loss sees every target once, so that a
         # wrong one is found before anything is trained.
+        forward = _forward(model, _on_logits(loss))
         outputs = _data(forward(good_rows[:1])[0])
         loss([outputs] * len(good_rows), good_targets)
     return good_rows, good_targets, len(outputs)
+
+
+def _on_logits(loss: Loss) -> bool:
+    return bool(getattr(loss, "on_logits", False))
 
 
 def _forward(model: Model, logits: bool) -> Forward:
@@ -96,6 +103,19 @@ def _judging(outputs: int, targets: list[Any], logits: bool) -> Judge | None:
     return judge
 
 
+def _noisy(forward: Forward, noise: Noise) -> Forward:
+    """The forward pass over pairs of a row and its noise."""
+
+    def outputs(pairs: Sequence[Any]) -> list[Sequence[Value]]:
+        found: list[Sequence[Value]] = []
+        for row, columns in pairs:
+            with noise.given(columns):
+                found += forward([row])
+        return found
+
+    return outputs
+
+
 def _eager_step(forward: Forward, loss: Loss, optimizer: Optimizer) -> Step:
     """A step that records each batch on the tape and sweeps it."""
 
@@ -120,17 +140,20 @@ class _Pass(NamedTuple):
     targets: list[Any]
     batch: int
 
-    def __call__(self, history: History, order: NDArray[np.int64]) -> None:
+    def __call__(self, history: History, order: NDArray[np.int64], noise: Any) -> None:
         done, total, outputs = 0, 0.0, np.empty(0)
-        if self.native is not None:
-            steps, values = self.native(order, self.batch)
+        if self.native is not None and not self.native.given_up:
+            steps, values = self.native(order, self.batch, noise)
             done = min(steps * self.batch, len(order))
             total, outputs = float(values[:done, 0].sum()), values[:done, 1:]
         # What went wrong in a native step is told by the same step on the tape.
         rest: list[list[float]] = []
         for start in range(done, len(order), self.batch):
             some = order[start : start + self.batch].tolist()
-            mean, found = self.step([self.rows[i] for i in some], [self.targets[i] for i in some])
+            rows = [self.rows[i] for i in some]
+            if noise is not None:
+                rows = list(zip(rows, noise[some].tolist(), strict=True))
+            mean, found = self.step(rows, [self.targets[i] for i in some])
             total += mean * len(some)
             rest += found
         history.loss.append(total / len(order))
@@ -150,9 +173,11 @@ class _Look(NamedTuple):
     judge: Judge | None
     rows: list[list[float]]
     targets: list[Any]
+    switched: list[Any]
 
     def __call__(self, history: History) -> None:
-        mean, outputs = self._values()
+        with training(self.switched, False):
+            mean, outputs = self._values()
         history.validation_loss.append(mean)
         if self.judge is not None:
             right = self.judge(outputs, self.targets)
@@ -169,6 +194,38 @@ class _Look(NamedTuple):
             outputs = list(map(_data, self.forward(self.rows)))
             # On numbers alone, a user's loss may well give a number.
             return _data([self.loss(outputs, self.targets)])[0], outputs
+
+
+def _noise(forward: Forward, rows: list[Any]) -> Noise | None:
+    """The random numbers that a row takes in training, if it takes any."""
+    longest = max(rows, key=len)
+    noise = Noise(lambda: forward([longest]))
+    return noise or None
+
+
+def _native(
+    wanted: bool | None,
+    forward: Forward,
+    loss: Loss,
+    optimizer: Optimizer,
+    rows: list[Any],
+    targets: list[Any],
+    outputs: int,
+    noise: Noise | None,
+    padded: bool,
+) -> Epochs | None:
+    """The passes that run natively, if they should and can."""
+    if wanted is False:
+        return None
+    found = native_epochs(
+        forward, loss, optimizer, rows, targets, outputs, noise, padded=padded, must=bool(wanted)
+    )
+    if wanted and found is None:
+        raise ValueError(
+            "the steps cannot run natively: model, loss or optimizer cannot be recorded; "
+            "native=False takes them on the tape"
+        )
+    return found
 
 
 def fit(
@@ -195,7 +252,9 @@ def fit(
     model : Model
         An ``MLP`` or anything that gives outputs for a row and has ``parameters()``.
     rows : m rows of n numbers
-        Lists, tuples or NumPy arrays.
+        Lists, tuples or NumPy arrays. A row may be nested, such as an image or the steps of a
+        sequence, and sequences may differ in length; rows of numbers may where the model has an
+        attribute ``sequences`` that is true.
     targets : m targets
         As the loss takes them.
     loss : callable or str
@@ -219,9 +278,9 @@ def fit(
         it returns ``True``.
     native : bool, optional
         Whether steps run natively: one row is recorded and replayed over batches, so Python is
-        entered once an epoch. By default they do where model, loss and optimizer can be recorded;
-        ``True`` makes it an error if they cannot, ``False`` takes every step on the tape. Both give
-        the same parameters but for rounding.
+        entered once an epoch. By default they do where model, loss and optimizer can be recorded,
+        until rows have taken too many paths through branches; ``True`` makes either an error,
+        ``False`` takes every step on the tape. Both give the same parameters but for rounding.
     history : History, optional
         Is continued; also what there is after an interrupt, which leaves the model as it was after
         the last whole step.
@@ -247,33 +306,43 @@ def fit(
     [0, 1, 1, 0]
     """
     epochs, loss = size(epochs, "epochs"), chosen_loss(loss)
-    logits = bool(getattr(loss, "on_logits", False))
-    forward = _forward(model, logits)
-    good, wanted, outputs = _checked_data(forward, loss, rows, targets, "the training data")
+    logits = _on_logits(loss)
+    forward, switched = _forward(model, logits), switches(model)
+    good, wanted, outputs = _checked_data(model, loss, rows, targets, "the training data")
     batch = len(good) if batch_size is None else size(batch_size, "batch_size")
     judge = _judging(outputs, wanted, logits)
     stepper: Optimizer = chosen_optimizer(optimizer, model.parameters())
-    epochs_of = None if native is False else native_epochs(forward, loss, stepper, good, wanted)
-    if native and epochs_of is None:
-        raise ValueError(
-            "the steps cannot run natively: model, loss or optimizer cannot be recorded; "
-            "native=False takes them on the tape"
-        )
+    padded = bool(getattr(model, "padding", False))
+    with training(switched, True):
+        noise = _noise(forward, good)
     look = None
     if validation is not None:
-        seen = _checked_data(forward, loss, *validation, "the validation data")
-        native_look = epochs_of and native_epochs(forward, loss, stepper, *seen[:2])
-        look = _Look(forward, loss, native_look, judge, seen[0], seen[1])
-    one_pass = _Pass(_eager_step(forward, loss, stepper), epochs_of, judge, good, wanted, batch)
+        seen = _checked_data(model, loss, *validation, "the validation data")
+        native_look = None
+        if native is not False and noise is None:
+            with training(switched, False):
+                native_look = native_epochs(
+                    forward, loss, stepper, *seen, None, padded=padded, must=False
+                )
+        look = _Look(forward, loss, native_look, judge, seen[0], seen[1], switched)
     random = np.random.default_rng(generator(seed).getrandbits(64))
     order = np.arange(len(good))
     history = History() if history is None else history
     shown = Progress(epochs) if progress is True else progress or None
-    with shown if shown is not None else nullcontext() as bar:
+    with training(switched, True), shown if shown is not None else nullcontext() as bar:
+        noisy = np.random.default_rng(random.integers(2**63) if noise else 0)
+        one_pass = _Pass(
+            _eager_step(_noisy(forward, noise) if noise else forward, loss, stepper),
+            _native(native, forward, loss, stepper, good, wanted, outputs, noise, padded),
+            judge,
+            good,
+            wanted,
+            batch,
+        )
         for epoch in range(1, epochs + 1):
             if shuffle:
                 random.shuffle(order)
-            one_pass(history, order)
+            one_pass(history, order, noise and noise.columns(noisy, len(good)))
             if look is not None:
                 look(history)
             if bar is not None:

@@ -1,11 +1,9 @@
-"""What a network starts from: its sizes, names and random weights, checked."""
+"""What a network starts from: its sizes and random weights, checked."""
 
 import math
 from collections.abc import Callable
 from operator import index
 from random import Random
-
-import gradtape._core as _core
 
 Draw = Callable[[Random, int, int], float]
 
@@ -94,32 +92,3 @@ def size(count: int, what: str) -> int:
     if index(count) < 1:
         raise ValueError(f"{what} must be at least 1, not {count}")
     return index(count)
-
-
-def activation_name(name: str, where: str, *, softmax: bool) -> str:
-    """`name` if it is an activation; ``""`` is ``"linear"``. `where` names the place in the error.
-
-    Raises
-    ------
-    TypeError
-        If `name` is no string.
-    ValueError
-        If there is no such activation, or if it is softmax where that has no meaning.
-
-    Examples
-    --------
-    >>> activation_name("", "layer1", softmax=True)
-    'linear'
-    """
-    if not isinstance(name, str):
-        raise TypeError(
-            f"the activation of {where} must be a str, not {type(name).__name__} {name!r}"
-        )
-    if name == "softmax" and softmax:
-        return name
-    if name == "softmax":
-        raise ValueError(f"{where} cannot have the activation softmax: that takes a whole layer")
-    if name and name not in _core.activations():
-        known = ", ".join([*_core.activations(), *(["softmax"] if softmax else [])])
-        raise ValueError(f"{where} has the unknown activation {name!r}; known are {known}")
-    return name or "linear"

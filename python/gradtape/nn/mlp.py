@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 import gradtape._core as _core
 from gradtape._core import Value
+from gradtape.nn.activation import After, Scalar, called
 from gradtape.nn.initial import generator, size
 from gradtape.nn.model import Model
 from gradtape.nn.neuron import Inputs, Layer, check_inputs
 
 
-def _names(activations: str | Sequence[str], layers: int) -> list[str]:
-    if isinstance(activations, str):
+def _names(activations: str | Scalar | Sequence[str | Scalar], layers: int) -> list[str | Scalar]:
+    if isinstance(activations, str) or callable(activations):
         return [activations] * (layers - 1) + ["linear"]
     try:
         names = list(activations)
@@ -39,9 +40,10 @@ class MLP(Model):
     ----------
     sizes : sequence of int
         The number of inputs, then the number of outputs of every layer.
-    activations : str or sequence of str
-        One name: every layer but the last, whose outputs stay linear (for a regression, or as
-        logits). A list: one name a layer, of which ``"softmax"`` is one.
+    activations : str, callable or a sequence of them
+        One: every layer but the last, whose outputs stay linear (for a regression, or as logits).
+        A list: one a layer, of which ``"softmax"`` is one. A callable is a plain Python function of
+        one number.
     init : {"he", "glorot", "small"}
         How the weights are drawn: see `gradtape.nn.initial.drawing`. Biases start at 0.
     seed : int or random.Random
@@ -74,7 +76,7 @@ class MLP(Model):
     def __init__(
         self,
         sizes: Sequence[int],
-        activations: str | Sequence[str] = "relu",
+        activations: str | Scalar | Sequence[str | Scalar] = "relu",
         *,
         init: str = "he",
         seed: int | Random = 0,
@@ -101,14 +103,16 @@ class MLP(Model):
             for i, (n, k, activation) in enumerate(zip(counts, counts[1:], names, strict=False))
         )
         self.inputs, self.outputs = counts[0], counts[-1]
-        # What the native calls take: runs of layers that a softmax ends.
-        self._runs: list[list[tuple[tuple[Value, ...], str]]] = [[]]
+        # What the native calls take: runs of layers, and what is done to each row after them.
+        self._runs: list[tuple[list[tuple[tuple[Value, ...], str]], After | None]] = []
+        run: list[tuple[tuple[Value, ...], str]] = []
         for layer in self.layers:
-            parameters, activation, softmax = layer.native()
-            self._runs[-1].append((parameters, activation))
-            if softmax and layer is not self.layers[-1]:
-                self._runs.append([])
-        self._softmax = self.layers[-1].native()[2]
+            parameters, activation, after = layer.native()
+            run.append((parameters, activation))
+            if after is not None or layer is self.layers[-1]:
+                self._runs.append((run, after))
+                run = []
+        self._softmax = self.layers[-1].activation == "softmax"
 
     def parameters(self) -> list[Value]:
         """The parameters of every layer in turn."""
@@ -137,7 +141,6 @@ class MLP(Model):
         >>> MLP([1, 2], activations=["softmax"], init="small").batch([[0.0], [0.0]])
         [[Value(data=0.5), Value(data=0.5)], [Value(data=0.5), Value(data=0.5)]]
         """
-        first, *others = self._runs
         try:
             fits = set(map(len, rows)) == {self.inputs}
         except TypeError:
@@ -147,10 +150,13 @@ class MLP(Model):
             # those of three on one.
             for row in rows:
                 check_inputs(row, self.inputs, self.layers[0].name)
-        outputs = _core.network(rows, first)
-        for run in others:
-            outputs = _core.network(list(map(_core.softmax, outputs)), run)
-        return list(map(_core.softmax, outputs)) if self._softmax and not logits else outputs
+        outputs: Sequence[Inputs] = rows
+        for layers, after in self._runs:
+            outputs = found = _core.network(outputs, layers)
+            last = layers is self._runs[-1][0]
+            if after is not None and not (logits and last and self._softmax):
+                outputs = found = list(map(after, found))
+        return found
 
     def logits(self, row: Inputs) -> list[Value]:
         """The outputs for one row before a final softmax: what a cross-entropy takes."""
@@ -168,8 +174,9 @@ class MLP(Model):
 
     @property
     def final_activation(self) -> str:
-        """The activation of the last layer."""
-        return self.layers[-1].activation
+        """The activation of the last layer; empty for a function of one's own."""
+        last = self.layers[-1].activation
+        return last if isinstance(last, str) else ""
 
     def architecture(self) -> dict[str, Any]:
         """Sizes and activations.
@@ -236,5 +243,5 @@ class MLP(Model):
         return network(self)
 
     def __repr__(self) -> str:
-        steps = "".join(f" → {layer.outputs} {layer.activation}" for layer in self.layers)
+        steps = "".join(f" → {layer.outputs} {called(layer.activation)}" for layer in self.layers)
         return f"MLP({self.inputs}{steps}, {len(self.parameters())} parameters)"

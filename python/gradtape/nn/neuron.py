@@ -7,7 +7,8 @@ from typing import Any
 
 import gradtape._core as _core
 from gradtape._core import Value
-from gradtape.nn.initial import activation_name, drawing, generator, size
+from gradtape.nn.activation import After, Scalar, called, checked_activation, split
+from gradtape.nn.initial import drawing, generator, size
 
 Inputs = Sequence[float | Value]
 
@@ -38,7 +39,19 @@ def check_inputs(inputs: Any, count: int, name: str) -> None:
 
 
 class Module(ABC):
-    """Anything with parameters."""
+    """Anything with parameters.
+
+    Attributes
+    ----------
+    sequences : bool
+        Whether it takes rows of numbers that differ in length.
+    by_step : bool
+        Whether it does the same to each step of a sequence, or keeps a state from one to the next:
+        what stands for a padded step reaches nothing but later padded steps.
+    """
+
+    sequences = False
+    by_step = False
 
     @abstractmethod
     def parameters(self) -> list[Value]:
@@ -56,8 +69,9 @@ class Neuron(Module):
     ----------
     inputs : int
         How many numbers it takes.
-    activation : str
-        ``"linear"`` or an operation of one operand, such as ``"relu"`` or ``"tanh"``.
+    activation : str or callable
+        ``"linear"`` or an operation of one operand, such as ``"relu"`` or ``"tanh"``; or a plain
+        Python function of one number, which may have branches.
     init : {"he", "glorot", "small"}
         How the weights are drawn; the bias starts at 0.
     seed : int or random.Random
@@ -88,7 +102,7 @@ class Neuron(Module):
     def __init__(
         self,
         inputs: int,
-        activation: str = "linear",
+        activation: str | Scalar = "linear",
         *,
         init: str = "he",
         seed: int | Random = 0,
@@ -97,16 +111,20 @@ class Neuron(Module):
     ) -> None:
         self.name = name
         self.inputs = size(inputs, f"inputs of {name or 'a neuron'}")
-        self.activation = activation_name(activation, name or "a neuron", softmax=False)
-        draw, random = drawing(init), generator(seed)
+        self.activation = checked_activation(activation, name or "a neuron", softmax=False)
+        self._native, self._after = split(self.activation)
+        self._draw, self._outputs = drawing(init), outputs
         dot = f"{name}." if name else ""
-        weights = [
-            Value(draw(random, self.inputs, outputs), label=f"{dot}w{i + 1}")
-            for i in range(self.inputs)
-        ]
+        weights = [Value(0.0, label=f"{dot}w{i + 1}") for i in range(self.inputs)]
         # A tuple, and no setter: a layer keeps its neurons' parameters together for the native
         # call, so what they hold may change but never which values they are.
         self._parameters = (*weights, Value(0.0, label=f"{dot}b"))
+        self.draw(generator(seed))
+
+    def draw(self, random: Random) -> None:
+        """Draw the weights anew; the bias stays."""
+        for weight in self.weights:
+            weight.data = self._draw(random, self.inputs, self._outputs)
 
     @property
     def weights(self) -> tuple[Value, ...]:
@@ -125,10 +143,12 @@ class Neuron(Module):
     def __call__(self, inputs: Inputs) -> Value:
         """The neuron's output for `inputs`, a sequence of numbers or Values."""
         check_inputs(inputs, self.inputs, self.name or "a neuron")
-        return _core.layer(inputs, self._parameters, self.activation)[0]
+        outputs = _core.layer(inputs, self._parameters, self._native)
+        return outputs[0] if self._after is None else self._after(outputs)[0]
 
     def __repr__(self) -> str:
-        return f"Neuron({self.inputs} → 1 {self.activation}, {self.inputs + 1} parameters)"
+        name = called(self.activation)
+        return f"Neuron({self.inputs} → 1 {name}, {self.inputs + 1} parameters)"
 
 
 class Layer(Module):
@@ -138,7 +158,7 @@ class Layer(Module):
     ----------
     inputs, outputs : int
         How many numbers it takes and gives.
-    activation : str
+    activation : str or callable
         As for `Neuron`, or ``"softmax"`` over the whole layer.
     init, seed, name
         As for `Neuron`.
@@ -163,7 +183,7 @@ class Layer(Module):
         self,
         inputs: int,
         outputs: int,
-        activation: str = "linear",
+        activation: str | Scalar = "linear",
         *,
         init: str = "he",
         seed: int | Random = 0,
@@ -173,13 +193,13 @@ class Layer(Module):
         self.name = name
         self.inputs = size(inputs, f"inputs of {who}")
         self.outputs = size(outputs, f"outputs of {who}")
-        self.activation = activation_name(activation, who, softmax=True)
-        self._before_softmax = "linear" if self.activation == "softmax" else self.activation
+        self.activation = checked_activation(activation, who, softmax=True)
+        self._native, self._after = split(self.activation)
         random, dot = generator(seed), f"{name}." if name else ""
         self.neurons = tuple(
             Neuron(
                 self.inputs,
-                self._before_softmax,
+                "linear" if self.activation == "softmax" else self.activation,
                 init=init,
                 seed=random,
                 name=f"{dot}neuron{i + 1}",
@@ -193,20 +213,23 @@ class Layer(Module):
         """The parameters of every neuron in turn."""
         return list(self._parameters)
 
-    def native(self) -> tuple[tuple[Value, ...], str, bool]:
-        """Parameters and activation of the native call, and whether a softmax follows."""
-        return self._parameters, self._before_softmax, self.activation == "softmax"
+    def native(self) -> tuple[tuple[Value, ...], str, After | None]:
+        """Parameters and activation of the native call, and what follows it."""
+        return self._parameters, self._native, self._after
 
     def logits(self, inputs: Inputs) -> list[Value]:
         """The outputs before a softmax; the outputs themselves where there is none."""
-        check_inputs(inputs, self.inputs, self.name or "a layer")
-        return _core.layer(inputs, self._parameters, self._before_softmax)
+        return self._outputs(inputs, self.activation != "softmax")
 
     def __call__(self, inputs: Inputs) -> list[Value]:
         """The outputs for `inputs`, a sequence of numbers or Values."""
-        outputs = self.logits(inputs)
-        return list(_core.softmax(outputs)) if self.activation == "softmax" else outputs
+        return self._outputs(inputs, True)
+
+    def _outputs(self, inputs: Inputs, after: bool) -> list[Value]:
+        check_inputs(inputs, self.inputs, self.name or "a layer")
+        outputs = _core.layer(inputs, self._parameters, self._native)
+        return self._after(outputs) if after and self._after is not None else outputs
 
     def __repr__(self) -> str:
-        count = len(self._parameters)
-        return f"Layer({self.inputs} → {self.outputs} {self.activation}, {count} parameters)"
+        count, name = len(self._parameters), called(self.activation)
+        return f"Layer({self.inputs} → {self.outputs} {name}, {count} parameters)"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 from xml.sax.saxutils import escape, quoteattr
 
 from gradtape._core import Value
@@ -32,7 +32,7 @@ class Layer(Protocol):
     """What is drawn of a layer."""
 
     name: str
-    activation: str
+    activation: Any
 
     @property
     def neurons(self) -> Sequence[Neuron]:
@@ -151,7 +151,7 @@ def network(model: Network) -> str:
         parts.append(_line(k, weight, x, y, to_y, largest[weight.column]))
     captions = [("inputs", str(model.inputs))]
     captions += [
-        (shortened(layer.name or "layer", 18), f"{len(layer.neurons)} {layer.activation}")
+        (shortened(layer.name or "layer", 18), f"{len(layer.neurons)} {_called(layer.activation)}")
         for layer in model.layers
     ]
     for column, (count, (name, what)) in enumerate(zip(counts, captions, strict=True)):
@@ -175,3 +175,8 @@ def network(model: Network) -> str:
         + "\n".join(parts)
         + "\n</svg>\n"
     )
+
+
+def _called(activation: Any) -> str:
+    """An activation's name, also that of a function."""
+    return activation if isinstance(activation, str) else getattr(activation, "__name__", "own")
