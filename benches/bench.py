@@ -2,8 +2,9 @@
 
 Prints one table and writes ``results.json`` beside this file. Only ratios within one run count:
 every number is the least of many rounds in which the contenders take turns. A peer that is not
-installed leaves its column empty; ``requirements*.txt`` name them. Compiled functions have
-peers of their own: ``replay.py`` prints a table a work, and here the fastest is named.
+installed leaves its column empty; ``requirements*.txt`` name them. Compiled functions and training
+have peers of their own: ``replay.py`` and ``training.py`` print a table a work, and here the
+fastest is named.
 """
 
 import argparse
@@ -24,6 +25,7 @@ import operators
 import peers
 import replay
 import startup
+import training
 from report import Row, table
 
 RESULTS = Path(__file__).parent / "results.json"
@@ -56,6 +58,7 @@ def main() -> int:
         "memory": memory.run,
         "far_end": far_end.run,
         "replay": replay.run,
+        "training": training.run,
         "startup": partial(startup.run, path=options.wheel),
     }
     if unknown := set(options.only or ()) - set(works):

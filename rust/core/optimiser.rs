@@ -174,11 +174,14 @@ impl Optimiser {
     fn penalise(&self, own: &mut Vec<f64>, parameters: &[f64], gradient: &[f64]) {
         own.clear();
         own.extend_from_slice(gradient);
-        let norm = gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
-        if norm > self.clip_norm {
-            // As PyTorch's clip_grad_norm_ has it.
+        // Nobody pays for a norm that is not asked for: its sum is one long chain of additions.
+        if self.clip_norm.is_finite() {
+            let norm = gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
+            // As PyTorch's clip_grad_norm_ has it: a norm just below the threshold is cut, too.
             let factor = self.clip_norm / (norm + 1e-6);
-            own.iter_mut().for_each(|g| *g *= factor);
+            if factor < 1.0 {
+                own.iter_mut().for_each(|g| *g *= factor);
+            }
         }
         if self.clip_value.is_finite() {
             let most = self.clip_value;
@@ -217,7 +220,10 @@ impl Optimiser {
                     let square = smoothing * first[i] + (1.0 - smoothing) * g * g;
                     let mean =
                         if centred { second[i] + (g - second[i]) * (1.0 - smoothing) } else { 0.0 };
-                    let scaled = g / ((square - mean * mean).sqrt() + epsilon);
+                    // Rounding: a steady gradient has no spread. An undefined one stays so.
+                    let spread = square - mean * mean;
+                    let spread = if spread < 0.0 { 0.0 } else { spread };
+                    let scaled = g / (spread.sqrt() + epsilon);
                     let v = momentum * third[i] + scaled;
                     (first_after[i], second_after[i], third_after[i]) = (square, mean, v);
                     next[i] = parameters[i] - rate * v;

@@ -1,0 +1,117 @@
+"""Training against its peers: ``python benches/training.py [--only NAME] [--threads 1,2]``.
+
+Networks with relu and cross-entropy by Adam, in 64 bits: the same data, start, batches and order
+(scikit-learn draws its own). Prints one table a work: the least time of an epoch over many rounds
+in which the contenders take turns, its ratio to gradtape's, the first epoch's with what goes before
+it (conversion, recording, compiling), operations a second in the matrix products, and the
+accuracy. A peer that is not installed is named and left out.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import timing
+from replay import aligned, counted
+from report import Row, short
+from training_child import PEERS
+from training_works import WORKS, Work
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description="training against its peers")
+    parser.add_argument("--only", metavar="NAME", action="append", choices=[*WORKS], help="a work")
+    parser.add_argument("--threads", default="1,2", help="thread counts, with commas between")
+    parser.add_argument(
+        "--peers", nargs="*", choices=[*PEERS], help="no other libraries' than these"
+    )
+    parser.add_argument("--quick", action="store_true", help="fewer rounds")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    return parser.parse_args()
+
+
+def measured(work: Work, threads: int, quick: bool, *options: str) -> dict[str, Any]:
+    """Train in a process of its own."""
+    print(f"{work.name}, {counted(threads)}", file=sys.stderr, flush=True)
+    effort = ["--rounds", 4, "--budget", 1.0] if quick else []
+    found: dict[str, Any] = timing.child("training_child.py", work.name, threads, *effort, *options)
+    return found
+
+
+def clock(threads: int) -> str:
+    """One thread has a core to itself but what else runs there: the processor's time counts."""
+    return "processor" if threads == 1 else "wall"
+
+
+def table(work: Work, found: dict[int, dict[str, Any]]) -> str:
+    """Make the table of a work: a line a contender, four columns a thread count."""
+    cells = {"contender": ["contender"]}
+    for threads, result in found.items():
+        which, figures = clock(threads), result["figures"]
+        cells["contender"] += [f"ms, {counted(threads)}", "× gradtape", "first ms", "GFLOP/s"]
+        for name, each in figures.items():
+            ratio = each[which] / figures["gradtape"][which]
+            speed = work.operations / each[which] / 1e9
+            numbers = (each[which] * 1e3, ratio, each[f"first_{which}"] * 1e3, speed)
+            cells.setdefault(name, [name]).extend(map(short, numbers))
+    any_of = next(iter(found.values()))
+    cells["contender"].append("accuracy %")
+    for name, each in any_of["figures"].items():
+        cells[name].append(short(each["accuracy"] * 100))
+    without = f" (not installed: {', '.join(any_of['missing'])})" if any_of["missing"] else ""
+    peaks = [
+        f"{short(result['peak'][clock(threads)] / 1e9)} GFLOP/s on {counted(threads)}"
+        for threads, result in found.items()
+    ]
+    shown = aligned(list(cells.values()))
+    return f"{work.title}{without}\n{shown}\nNumPy's matrix product: {', '.join(peaks)}"
+
+
+def compared(work: Work, counts: list[int], quick: bool, *options: str) -> dict[int, Any]:
+    """Measure a work on each number of threads and print its table."""
+    found = {threads: measured(work, threads, quick, *options) for threads in counts}
+    print(table(work, found), end="\n\n", flush=True)
+    return found
+
+
+def summary(work: Work, threads: int, figures: dict[str, dict[str, float]]) -> Row:
+    """Give a work's line in the table of `bench.py`: it names the fastest peer."""
+    times = {name: each[clock(threads)] * 1e3 for name, each in figures.items()}
+    fastest = min((name for name in times if name != "gradtape"), key=times.__getitem__)
+    ratio = times[fastest] / times["gradtape"]
+    note = f"fastest peer: {fastest}, {short(times[fastest])}, {short(ratio)} ×"
+    return Row(f"training {work.name}, {counted(threads)}", "ms an epoch", times, note=note)
+
+
+def run(quick: bool) -> list[Row]:
+    """Measure every work for `bench.py`, on one thread and on two."""
+    return [
+        summary(work, threads, result["figures"])
+        for work in WORKS.values()
+        for threads, result in compared(work, [1, 2], quick).items()
+    ]
+
+
+def main() -> int:
+    """Run the works that were asked for."""
+    options = arguments()
+    counts = [int(count) for count in options.threads.split(",")]
+    passed = ["--peers", *options.peers] if options.peers is not None else []
+    results, shared = [], dict[str, Any]()
+    for name in options.only or WORKS:
+        for threads, result in compared(WORKS[name], counts, options.quick, *passed).items():
+            figures = {key: result[key] for key in ("figures", "peak")}
+            results.append({"work": name, "threads": threads} | figures)
+            shared = {key: result[key] for key in ("versions", "missing")}
+    print(", ".join(f"{name} {version}" for name, version in shared["versions"].items()))
+    if options.json:
+        report = shared | {"works": results}
+        options.json.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""Training by JAX: a jitted step called batch by batch, and an epoch as one scan over batches."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from training_works import BETAS, EPSILON, Array, Contender, Tick, Work, data, orders, start
+
+jax.config.update("jax_enable_x64", True)
+
+
+def loss(layers: Any, x: Any, classes: Any) -> Any:
+    """Give the mean cross-entropy of a batch."""
+    for i, (w, b) in enumerate(layers):
+        x = (jax.nn.relu(x) if i else x) @ w.T + b
+    right = jnp.take_along_axis(x, classes[:, None], axis=1)[:, 0]
+    return jnp.mean(jax.nn.logsumexp(x, axis=1) - right)
+
+
+def stepped(rate: float, state: Any, x: Any, classes: Any) -> tuple[Any, Any]:
+    """Take a step of Adam; give the state after it and the sum of the batch's losses."""
+    layers, mean, square, steps = state
+    value, g = jax.value_and_grad(loss)(layers, x, classes)
+    steps, (keep, keep_square) = steps + 1, BETAS
+    each = jax.tree_util.tree_map
+    mean = each(lambda m, g: keep * m + (1.0 - keep) * g, mean, g)
+    square = each(lambda s, g: keep_square * s + (1.0 - keep_square) * g * g, square, g)
+    rate_now = rate / (1.0 - keep**steps)
+    root = jnp.sqrt(1.0 - keep_square**steps)
+    layers = each(
+        lambda p, m, s: p - rate_now * m / (jnp.sqrt(s) / root + EPSILON), layers, mean, square
+    )
+    return (layers, mean, square, steps), value * len(x)
+
+
+def by_step(work: Work, x: Any, classes: Any) -> Any:
+    """Make an epoch of calls."""
+
+    @partial(jax.jit, donate_argnums=0, static_argnums=4)
+    def step(state: Any, total: Any, some: Any, at: Any, size: int) -> tuple[Any, Any]:
+        rows = jax.lax.dynamic_slice_in_dim(some, at, size)
+        state, value = stepped(work.rate, state, x[rows], classes[rows])
+        return state, total + value
+
+    def epoch(state: Any, order: Any) -> tuple[Any, Any]:
+        total, some = jnp.zeros(()), jnp.asarray(order)
+        for at in range(0, work.rows, work.batch):
+            state, total = step(state, total, some, at, min(work.batch, work.rows - at))
+        return state, total
+
+    return epoch
+
+
+def by_scan(work: Work, x: Any, classes: Any) -> Any:
+    """Make an epoch of one call; the rows that fill no batch are stepped after the scan."""
+    whole = work.rows - work.rows % work.batch
+
+    def body(state: Any, rows: Any) -> tuple[Any, Any]:
+        return stepped(work.rate, state, x[rows], classes[rows])
+
+    @partial(jax.jit, donate_argnums=0)
+    def epoch(state: Any, order: Any) -> tuple[Any, Any]:
+        state, losses = jax.lax.scan(body, state, order[:whole].reshape(-1, work.batch))
+        if whole == work.rows:
+            return state, losses.sum()
+        state, last = body(state, order[whole:])
+        return state, losses.sum() + last
+
+    return epoch
+
+
+def contender(work: Work, epoch_of: Any) -> Contender:
+    def train(epochs: int, tick: Tick) -> tuple[list[float], list[tuple[Array, Array]]]:
+        x, classes = map(jnp.asarray, data(work.name))
+        layers = [tuple(map(jnp.asarray, layer)) for layer in start(work)]
+        zeros = jax.tree_util.tree_map(jnp.zeros_like, layers)
+        state = (layers, zeros, jax.tree_util.tree_map(jnp.copy, zeros), jnp.zeros((), int))
+        epoch, shuffled, losses = epoch_of(work, x, classes), orders(work), []
+        for _ in range(epochs):
+            state, total = epoch(state, shuffled().copy())
+            losses.append(float(total) / work.rows)
+            tick()
+        return losses, [(np.asarray(w), np.asarray(b)) for w, b in state[0]]
+
+    return Contender(train)
+
+
+def contenders(work: Work, threads: int) -> dict[str, Contender]:
+    """Give both; the threads are set by XLA's flags."""
+    return {"JAX, a step": contender(work, by_step), "JAX, scan": contender(work, by_scan)}
