@@ -214,3 +214,97 @@ def test_training_goes_on_where_it_stopped():
             )
         runs.append((_core.data(model.parameters()), history.loss))
     assert runs[0] == runs[1]
+
+
+@quick
+@given(st.lists(st.floats(0, 10), min_size=70, max_size=70).filter(any), st.integers(1, 80))
+def test_weighted_steps_are_those_on_the_tape(weights, batch):
+    runs = []
+    for native in (True, False):
+        model = MLP([3, 4, 3], "tanh")
+        history = fit(
+            model,
+            X,
+            CLASSES,
+            epochs=2,
+            batch_size=batch,
+            sample_weight=weights,
+            validation=(X[:9], CLASSES[:9]),
+            native=native,
+        )
+        lines = [history.loss, history.validation_loss, history.validation_accuracy]
+        runs.append(_core.data(model.parameters()) + [x for line in lines for x in line])
+    assert runs[0] == pytest.approx(runs[1], rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("native", [True, False])
+@pytest.mark.parametrize("work", works)
+def test_a_weight_is_a_number_of_equal_rows(work, native):
+    make, targets, loss = works[work]
+    times = np.arange(70) % 4
+    runs = []
+    for repeat in (True, False):
+        model = make()
+        rows, wanted = (X.repeat(times, 0), targets.repeat(times, 0)) if repeat else (X, targets)
+        fit(
+            model,
+            rows,
+            wanted,
+            **({} if loss is None else {"loss": loss}),
+            batch_size=None,
+            epochs=5,
+            sample_weight=None if repeat else times,
+            native=native,
+        )
+        runs.append(_core.data(model.parameters()))
+    assert runs[0] == pytest.approx(runs[1], rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([1.0] * 69, "70 rows take as many"),
+        ([-1.0] + [1.0] * 69, r"sample_weight of row 0 must be a number from 0, not -1"),
+        ([0.0] * 70, "must not be 0 in every row"),
+        ([[1.0]] * 70, "sample_weight of row 0 must be a number"),
+    ],
+)
+def test_wrong_weights(weights, message):
+    with pytest.raises(ValueError, match=message):
+        fit(MLP([3, 3]), X, CLASSES, sample_weight=weights)
+
+
+class Forking:
+    """A model that branches at every neuron: nearly each row takes a path of its own."""
+
+    def __init__(self):
+        self.first = MLP([3, 12], ["linear"])
+        self.last = MLP([12, 1], ["linear"], seed=1)
+
+    def __call__(self, row):
+        return self.last([x if x > 0 else 0.1 * x for x in self.first(row)])
+
+    def parameters(self):
+        return self.first.parameters() + self.last.parameters()
+
+
+def test_too_many_paths_are_left_to_the_tape():
+    rows = np.random.default_rng(1).normal(size=(400, 3))
+    runs = []
+    for native in (None, False):
+        model = Forking()
+        history = fit(
+            model,
+            rows,
+            rows[:, 0],
+            loss=losses.mean_squared_error,
+            optimizer=Adam(model.parameters(), 0.01),
+            epochs=3,
+            validation=(rows[:50], rows[:50, 1]),
+            native=native,
+        )
+        lines = history.loss + history.validation_loss
+        runs.append(_core.data(model.parameters()) + lines)
+    assert runs[0] == pytest.approx(runs[1], rel=1e-9, abs=1e-9)
+    with pytest.raises(gt.GradtapeError, match="more than 64 paths"):
+        fit(Forking(), rows, rows[:, 0], loss=losses.mean_squared_error, native=True)

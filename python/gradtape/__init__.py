@@ -62,6 +62,7 @@ _LATER = {
     "adjoint_source": "show.written.adjoint",
     "detect_anomaly": "show.trouble.anomalies",
     "kinks": "show.trouble.kinks",
+    "estimators": "",
     "losses": "",
     "nn": "",
     "optim": "",

@@ -117,11 +117,13 @@ def native_epochs(
     *,
     padded: bool,
     must: bool,
+    weights: Sequence[float] | None = None,
 ) -> Epochs | None:
     """The passes of a training, where they can run natively.
 
     A loss that takes probabilities gets classes as rows of 0 and 1. Any other first gets targets as
     numbers of the program; where it must know them (to index with them), classes become branches.
+    A weight is the last number of its target's row.
     """
     if not isinstance(optimizer, Optimizer):
         return None
@@ -132,7 +134,9 @@ def native_epochs(
         if found is None:
             continue
         t, target = found
-        program = _program(forward, loss, target, packing, noise)
+        if weights is not None:
+            t = np.column_stack([t, np.array(weights)])
+        program = _program(forward, loss, target, packing, noise, weights is not None)
         epochs = Epochs(program, packing.columns, t, optimizer, must)
         try:
             epochs.call(sample)
@@ -180,14 +184,19 @@ def _classes(loss: Any, targets: Sequence[Any], outputs: int) -> Found:
 
 
 def _program(
-    forward: Forward, loss: Any, target: Target, packing: Packing, noise: Noise | None
+    forward: Forward,
+    loss: Any,
+    target: Target,
+    packing: Packing,
+    noise: Noise | None,
+    weighted: bool,
 ) -> Compiled:
     def program(x: Any, t: Any) -> Any:
         outputs = forward([packing.row(x)])[0]
-        value = loss([outputs], [target(t)])
+        value = loss([outputs], [target(t[:-1] if weighted else t)])
         if not isinstance(value, Value):
             raise TypeError(f"the loss must be a Value, not {type(value).__name__}")
-        return np.array([value, *outputs], dtype=object)
+        return np.array([value * t[-1] if weighted else value, *outputs], dtype=object)
 
     most = MOST_PATHS * len(packing.lengths)
     if noise is None:

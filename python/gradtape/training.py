@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+import gradtape._core as _core
 from gradtape._core import Value
 from gradtape.choosing import chosen_loss, chosen_optimizer
 from gradtape.data.checking import checked_rows, checked_targets
@@ -130,6 +131,31 @@ def _eager_step(forward: Forward, loss: Loss, optimizer: Optimizer) -> Step:
     return step
 
 
+def _weighted(loss: Loss, weights: Sequence[float] | None) -> Loss:
+    """The loss of rows whose targets stand beside their weights."""
+    if weights is None:
+        return loss
+
+    def weighted(outputs: Sequence[Any], targets: Sequence[Any]) -> Value:
+        pairs = zip(outputs, targets, strict=True)
+        terms = [w * loss([row], [target]) for row, (target, w) in pairs]
+        return _core.sum(terms) / len(terms)
+
+    return weighted
+
+
+def _checked_weights(weights: Sequence[float], rows: int) -> list[float]:
+    """The weights, one a row and none negative, over their mean."""
+    checked = checked_targets(weights, rows, "the sample weights")
+    for i, weight in enumerate(checked):
+        if hasattr(weight, "__len__") or weight < 0:
+            raise ValueError(f"sample_weight of row {i} must be a number from 0, not {weight}")
+    total = sum(checked)
+    if not total > 0:
+        raise ValueError("sample_weight must not be 0 in every row")
+    return [weight * rows / total for weight in checked]
+
+
 class _Pass(NamedTuple):
     """A pass over all rows: natively where that goes, else batch by batch on the tape."""
 
@@ -139,6 +165,7 @@ class _Pass(NamedTuple):
     rows: list[Any]
     targets: list[Any]
     batch: int
+    weights: list[float] | None
 
     def __call__(self, history: History, order: NDArray[np.int64], noise: Any) -> None:
         done, total, outputs = 0, 0.0, np.empty(0)
@@ -153,7 +180,7 @@ class _Pass(NamedTuple):
             rows = [self.rows[i] for i in some]
             if noise is not None:
                 rows = list(zip(rows, noise[some].tolist(), strict=True))
-            mean, found = self.step(rows, [self.targets[i] for i in some])
+            mean, found = self.step(rows, [self._target(i) for i in some])
             total += mean * len(some)
             rest += found
         history.loss.append(total / len(order))
@@ -162,6 +189,9 @@ class _Pass(NamedTuple):
             right = self.judge(outputs, targets[:done]) if done else 0
             right += self.judge(rest, targets[done:]) if rest else 0
             history.accuracy.append(right / len(order))
+
+    def _target(self, i: int) -> Any:
+        return self.targets[i] if self.weights is None else (self.targets[i], self.weights[i])
 
 
 class _Look(NamedTuple):
@@ -213,12 +243,22 @@ def _native(
     outputs: int,
     noise: Noise | None,
     padded: bool,
+    weights: list[float] | None,
 ) -> Epochs | None:
     """The passes that run natively, if they should and can."""
     if wanted is False:
         return None
     found = native_epochs(
-        forward, loss, optimizer, rows, targets, outputs, noise, padded=padded, must=bool(wanted)
+        forward,
+        loss,
+        optimizer,
+        rows,
+        targets,
+        outputs,
+        noise,
+        padded=padded,
+        must=bool(wanted),
+        weights=weights,
     )
     if wanted and found is None:
         raise ValueError(
@@ -239,6 +279,7 @@ def fit(
     batch_size: int | None = 16,
     shuffle: bool = True,
     seed: int = 0,
+    sample_weight: Sequence[float] | None = None,
     validation: tuple[Sequence[Any], Sequence[Any]] | None = None,
     progress: bool | Progress = False,
     callback: Callable[[int, History], object] | None = None,
@@ -269,6 +310,9 @@ def fit(
     shuffle, seed : bool, int
         Whether each epoch takes the rows in a new order, drawn from the seed. The same seed gives
         the same bits.
+    sample_weight : m numbers, optional
+        None negative, not all 0. They are divided by their mean, and each row's loss is multiplied
+        by its own; the accuracy counts rows.
     validation : (rows, targets), optional
         Looked at after every epoch, never trained on.
     progress : bool or Progress
@@ -311,6 +355,7 @@ def fit(
     good, wanted, outputs = _checked_data(model, loss, rows, targets, "the training data")
     batch = len(good) if batch_size is None else size(batch_size, "batch_size")
     judge = _judging(outputs, wanted, logits)
+    weights = None if sample_weight is None else _checked_weights(sample_weight, len(good))
     stepper: Optimizer = chosen_optimizer(optimizer, model.parameters())
     padded = bool(getattr(model, "padding", False))
     with training(switched, True):
@@ -332,12 +377,15 @@ def fit(
     with training(switched, True), shown if shown is not None else nullcontext() as bar:
         noisy = np.random.default_rng(random.integers(2**63) if noise else 0)
         one_pass = _Pass(
-            _eager_step(_noisy(forward, noise) if noise else forward, loss, stepper),
-            _native(native, forward, loss, stepper, good, wanted, outputs, noise, padded),
+            _eager_step(
+                _noisy(forward, noise) if noise else forward, _weighted(loss, weights), stepper
+            ),
+            _native(native, forward, loss, stepper, good, wanted, outputs, noise, padded, weights),
             judge,
             good,
             wanted,
             batch,
+            weights,
         )
         for epoch in range(1, epochs + 1):
             if shuffle:

@@ -1,0 +1,187 @@
+"""A network that gives numbers."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import RegressorMixin
+from sklearn.metrics import r2_score
+from sklearn.utils.validation import column_or_1d, validate_data
+
+from gradtape.estimators.base import Network
+from gradtape.estimators.network import Numbers
+
+
+class MLPRegressor(RegressorMixin, Network):  # type: ignore[misc]
+    """A multilayer perceptron for one or several numbers a row, trained natively.
+
+    Parameters
+    ----------
+    hidden_layer_sizes, activation, solver, alpha, batch_size, learning_rate, learning_rate_init, \
+power_t, max_iter, shuffle, random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, \
+early_stopping, validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change, callbacks
+        As in `MLPClassifier`.
+    loss : str or callable
+        ``"squared_error"`` (half of it, as in scikit-learn), ``"absolute_error"``, any other of
+        `gradtape.losses`, or your own on (rows of outputs, targets) that gives the mean as a
+        Value.
+
+    Attributes
+    ----------
+    coefs_, intercepts_, loss_curve_, loss_, best_loss_, validation_scores_, \
+validation_loss_curve_, best_validation_score_, n_iter_, t_, n_layers_, n_outputs_, \
+n_features_in_, feature_names_in_
+        As in `MLPClassifier`; scores are coefficients of determination.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.linspace(-1, 1, 200).reshape(-1, 1)
+    >>> y = np.sin(3 * X[:, 0])
+    >>> network = MLPRegressor((20, 20), "tanh", batch_size=20, random_state=0)
+    >>> bool(network.fit(X, y).score(X, y) > 0.95)
+    True
+    """
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (100,),
+        activation: Any = "relu",
+        *,
+        loss: Any = "squared_error",
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: Any = "auto",
+        learning_rate: Any = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: int = 10,
+        callbacks: Any = None,
+    ) -> None:
+        super().__init__(
+            hidden_layer_sizes,
+            activation,
+            loss=loss,
+            solver=solver,
+            alpha=alpha,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            learning_rate_init=learning_rate_init,
+            power_t=power_t,
+            max_iter=max_iter,
+            shuffle=shuffle,
+            random_state=random_state,
+            tol=tol,
+            verbose=verbose,
+            warm_start=warm_start,
+            momentum=momentum,
+            nesterovs_momentum=nesterovs_momentum,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
+            n_iter_no_change=n_iter_no_change,
+            callbacks=callbacks,
+        )
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPRegressor":
+        """Train on rows and their numbers.
+
+        Parameters
+        ----------
+        X : (m, n) array-like
+        y : (m,) or (m, k) array-like
+        sample_weight : (m,) array-like, optional
+            None negative. A row of weight 0 is as none; one of weight 2 as two.
+
+        Returns
+        -------
+        MLPRegressor
+            Itself.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the data or a parameter is wrong, before anything is trained.
+        """
+        return self._fit(X, y, sample_weight, goes_on=self._goes_on(), partial=False)
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPRegressor":
+        """Train one epoch on these rows, going on from what was trained before.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in `fit`.
+
+        Returns
+        -------
+        MLPRegressor
+            Itself.
+        """
+        return self._fit(X, y, sample_weight, goes_on=hasattr(self, "_model"), partial=True)
+
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, goes_on: bool, partial: bool
+    ) -> "MLPRegressor":
+        self._check_parameters()
+        X, y = validate_data(
+            self, X, y, reset=not goes_on, dtype=np.float64, multi_output=True, y_numeric=True
+        )
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        y = y.astype(np.float64, copy=False)
+        weights = self._weights(X, sample_weight)
+        if weights is not None:
+            # Before batches are cut, so that a row of weight 0 is as none.
+            kept = weights > 0
+            X, y, weights = X[kept], y[kept], weights[kept]
+        outputs = 1 if y.ndim == 1 else y.shape[1]
+        if not goes_on:
+            self._start(X.shape[1], outputs)
+        elif outputs != self.n_outputs_:
+            raise ValueError(
+                f"y has {outputs} numbers a row, the network was trained for {self.n_outputs_}"
+            )
+        self._train(X, y, weights, partial)
+        return self
+
+    def _validation_score(self, X: Numbers, y: NDArray[Any], weights: Numbers | None) -> float:
+        outputs = self._forward(X)
+        if len(y) < 2:
+            # One row has no variance that could be explained.
+            return -float(np.mean((outputs.reshape(y.shape) - y) ** 2))
+        return float(r2_score(y, outputs.reshape(y.shape), sample_weight=weights))
+
+    def predict(self, X: Any) -> Numbers:
+        """The numbers of each row.
+
+        Parameters
+        ----------
+        X : (m, n) array-like
+
+        Returns
+        -------
+        (m,) or (m, k) ndarray
+        """
+        outputs = self._outputs(X)
+        return outputs[:, 0] if self.n_outputs_ == 1 else outputs

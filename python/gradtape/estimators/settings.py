@@ -1,0 +1,217 @@
+"""An estimator's parameters, checked, as what `gradtape.fit` takes."""
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from numbers import Integral, Real
+from typing import Any
+
+from gradtape import losses, optim
+from gradtape._core import Value, activations
+from gradtape.estimators.network import Activation
+
+# The names that scikit-learn has for what gradtape calls otherwise.
+ACTIVATIONS = {"identity": "linear", "logistic": "sigmoid"}
+LOSSES = {"log_loss": "categorical_cross_entropy", "squared_error": "squared_loss"}
+SOLVERS = ("sgd", "adam", "adamw", "rmsprop", "adagrad")
+RATES = ("constant", "invscaling", "adaptive", "cosine")
+
+
+def number(estimator: Any, name: str, low: float, high: float = math.inf) -> float:
+    """The parameter as a float from `low` to `high`; an error names estimator and parameter.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> number(SimpleNamespace(alpha=1), "alpha", 0.0)
+    1.0
+    """
+    given = getattr(estimator, name)
+    who = f"{name} of {type(estimator).__name__}"
+    if isinstance(given, bool) or not isinstance(given, Real):
+        raise TypeError(f"{who} must be a number, not {type(given).__name__} {given!r}")
+    found = float(given)
+    if not low <= found <= high or not math.isfinite(found):
+        most = "" if high == math.inf else f" to {high:g}"
+        raise ValueError(f"{who} must be a finite number from {low:g}{most}, not {given!r}")
+    return found
+
+
+def whole(estimator: Any, name: str) -> int:
+    """The parameter as an int that is at least 1.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> whole(SimpleNamespace(max_iter=20), "max_iter")
+    20
+    """
+    return _whole(getattr(estimator, name), f"{name} of {type(estimator).__name__}")
+
+
+def _whole(given: Any, who: str) -> int:
+    if isinstance(given, bool) or not isinstance(given, Integral):
+        raise TypeError(f"{who} must be an integer, not {type(given).__name__} {given!r}")
+    if given < 1:
+        raise ValueError(f"{who} must be at least 1, not {given}")
+    return int(given)
+
+
+def hidden(estimator: Any) -> list[int]:
+    """How many neurons each hidden layer has.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> hidden(SimpleNamespace(hidden_layer_sizes=20))
+    [20]
+    >>> hidden(SimpleNamespace(hidden_layer_sizes=()))
+    []
+    """
+    given = estimator.hidden_layer_sizes
+    who = f"hidden_layer_sizes of {type(estimator).__name__}"
+    if isinstance(given, Integral):
+        return [_whole(given, who)]
+    if isinstance(given, str) or not hasattr(given, "__iter__"):
+        raise TypeError(f"{who} must be an integer or a sequence of integers, not {given!r}")
+    return [_whole(count, f"{who}, layer {i + 1},") for i, count in enumerate(given)]
+
+
+def layer_activations(given: Any, layers: int) -> list[Activation]:
+    """The activation of each layer; the last is linear where none is given for it.
+
+    Examples
+    --------
+    >>> layer_activations("relu", 3)
+    ['relu', 'relu', 'linear']
+    >>> layer_activations(["logistic", "tanh", "softmax"], 3)
+    ['sigmoid', 'tanh', 'softmax']
+    """
+    if isinstance(given, str) or callable(given):
+        given = [given] * (layers - 1)
+    try:
+        found = list(given)
+    except TypeError:
+        raise TypeError(
+            "activation must be a name, a callable or a list of one a layer, "
+            f"not {type(given).__name__} {given!r}"
+        ) from None
+    if len(found) == layers - 1:
+        found.append("linear")
+    if len(found) != layers:
+        raise ValueError(
+            f"activation must be one for all hidden layers, or a list of {layers - 1}, one for "
+            f"each, or of {layers} with that of the outputs, not of {len(found)}"
+        )
+    return [_activation(a, last=i == layers - 1) for i, a in enumerate(found)]
+
+
+def _activation(given: Any, *, last: bool) -> Activation:
+    if callable(given):
+        return given  # type: ignore[no-any-return]
+    name = ACTIVATIONS.get(given, given) if isinstance(given, str) else given
+    known = [*activations(), *(["softmax"] if last else [])]
+    if name not in known:
+        raise ValueError(
+            f"unknown activation {given!r}; known are {', '.join([*known, *ACTIVATIONS])}, or a "
+            "callable that takes a Value"
+        )
+    return str(name)
+
+
+def absolute_error(predictions: Sequence[Any], targets: Sequence[Any]) -> Value:
+    """Mean over all numbers of |p − t|.
+
+    Examples
+    --------
+    >>> absolute_error([[1.0], [3.0]], [2.0, 3.0])
+    Value(data=0.5)
+    """
+    total, count = Value(0.0), 0
+    for row, target in zip(predictions, targets, strict=True):
+        wanted = target if hasattr(target, "__len__") else [target]
+        total = total + sum(abs(p - t) for p, t in zip(row, wanted, strict=True))
+        count += len(wanted)
+    return total / count
+
+
+def loss_of(estimator: Any) -> losses.Loss:
+    """The loss by its name, scikit-learn's or gradtape's; a callable is one already.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> loss_of(SimpleNamespace(loss="squared_error")).__name__
+    'squared_loss'
+    """
+    given = estimator.loss
+    if callable(given):
+        return given  # type: ignore[no-any-return]
+    if given == "absolute_error":
+        return absolute_error
+    known = [name for name in losses.__all__ if name != "on_logits"]
+    name = LOSSES.get(given, given) if isinstance(given, str) else given
+    if name not in known:
+        raise ValueError(
+            f"loss of {type(estimator).__name__} must be a callable or one of "
+            f"{', '.join([*LOSSES, 'absolute_error', *known])}, not {given!r}"
+        )
+    found: losses.Loss = getattr(losses, name)
+    return found
+
+
+def batch_of(estimator: Any, rows: int) -> int:
+    """How many rows a step takes."""
+    if isinstance(estimator.batch_size, str) and estimator.batch_size == "auto":
+        return min(200, rows)
+    return min(whole(estimator, "batch_size"), rows)
+
+
+def _inverse(rate: float, power: float, step: int) -> float:
+    return float(rate / (step + 1) ** power)
+
+
+def _cosine(rate: float, steps: int, step: int) -> float:
+    return optim.cosine(rate, steps)(step)
+
+
+def rate_of(estimator: Any, steps: int) -> float | Callable[[int], float]:
+    """The learning rate, or its schedule over so many steps: picklable, as the estimator is."""
+    rate = number(estimator, "learning_rate_init", 0.0)
+    kind = estimator.learning_rate
+    if callable(kind):
+        return kind  # type: ignore[no-any-return]
+    if kind not in RATES:
+        raise ValueError(
+            f"learning_rate of {type(estimator).__name__} must be a callable (from the step to "
+            f"its rate) or one of {', '.join(RATES)}, not {kind!r}"
+        )
+    if kind == "invscaling":
+        return partial(_inverse, rate, number(estimator, "power_t", 0.0))
+    return partial(_cosine, rate, steps) if kind == "cosine" else rate
+
+
+def optimizer_of(estimator: Any, parameters: list[Value], steps: int) -> optim.Optimizer:
+    """The optimizer that `solver` names."""
+    rate = rate_of(estimator, steps)
+    solver = estimator.solver
+    if solver == "sgd":
+        momentum = number(estimator, "momentum", 0.0, 1.0)
+        nesterov = bool(estimator.nesterovs_momentum) and momentum > 0
+        return optim.SGD(parameters, rate, momentum, nesterov=nesterov)
+    if solver in ("adam", "adamw"):
+        method = optim.Adam if solver == "adam" else optim.AdamW
+        return method(
+            parameters,
+            rate,
+            number(estimator, "beta_1", 0.0, 1.0),
+            number(estimator, "beta_2", 0.0, 1.0),
+            number(estimator, "epsilon", 0.0),
+        )
+    if solver == "rmsprop":
+        return optim.RMSprop(parameters, rate, epsilon=number(estimator, "epsilon", 0.0))
+    if solver == "adagrad":
+        return optim.Adagrad(parameters, rate, epsilon=number(estimator, "epsilon", 0.0))
+    raise ValueError(
+        f"solver of {type(estimator).__name__} must be one of {', '.join(SOLVERS)}, not {solver!r}"
+    )

@@ -1,0 +1,91 @@
+"""What an estimator does after each epoch: scores, callbacks, and when it is enough."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import gradtape._core as _core
+from gradtape._core import Value
+from gradtape.history import History
+from gradtape.optim import Optimizer
+
+Callback = Callable[[int, History], object]
+# An adaptive rate is divided by the first, and training ends below the second, as in scikit-learn.
+FACTOR, LEAST_RATE = 5.0, 1e-6
+
+
+def callbacks_of(given: Any) -> list[Callback]:
+    """The callbacks as a list.
+
+    Examples
+    --------
+    >>> callbacks_of(None), callbacks_of(print) == [print]
+    ([], True)
+    """
+    if given is None:
+        return []
+    found = [given] if callable(given) else list(given)
+    for i, callback in enumerate(found):
+        if not callable(callback):
+            raise TypeError(f"callbacks[{i}] must be callable, not {type(callback).__name__}")
+    return found
+
+
+class Watch:
+    """Stops a training that does not get better.
+
+    Parameters
+    ----------
+    parameters : list of Value
+    optimizer : Optimizer
+        Its rate shrinks instead while `adaptive`.
+    tol, patience : float, int
+        After more than `patience` epochs that are not better by `tol`, it is enough.
+    score : callable, optional
+        Of the validation rows; the training loss is watched where there is none.
+    adaptive : bool
+    callbacks : sequence of callable
+    """
+
+    def __init__(
+        self,
+        parameters: list[Value],
+        optimizer: Optimizer,
+        tol: float,
+        patience: int,
+        score: Callable[[], float] | None,
+        adaptive: bool,
+        callbacks: Sequence[Callback],
+    ) -> None:
+        self._parameters, self._optimizer = parameters, optimizer
+        self._tol, self._patience, self._stale = tol, patience, 0
+        self._score, self._adaptive, self._callbacks = score, adaptive, callbacks
+        self.scores: list[float] = []
+        self.best, self.enough = -float("inf"), False
+        self._best_parameters: list[float] | None = None
+
+    def __call__(self, epoch: int, history: History) -> bool:
+        """Look at an epoch; whether training ends."""
+        if self._score is None:
+            measure = -history.loss[-1]
+        else:
+            measure = self._score()
+            self.scores.append(measure)
+        # `not >` and not `<`: a score of nan is no progress.
+        self._stale = 0 if measure >= self.best + self._tol else self._stale + 1
+        if measure > self.best:
+            self.best = measure
+            if self._score is not None:
+                self._best_parameters = _core.data(self._parameters)
+        ends = [callback(epoch, history) is True for callback in self._callbacks]
+        if self._stale > self._patience:
+            self.enough = not self._adaptive or self._optimizer.learning_rate <= LEAST_RATE
+            if not self.enough:
+                self._optimizer.learning_rate /= FACTOR
+                self._stale = 0
+        return self.enough or any(ends)
+
+    def restore(self) -> None:
+        """Go back to the parameters of the best score."""
+        if self._best_parameters is not None:
+            for parameter, number in zip(self._parameters, self._best_parameters, strict=True):
+                parameter.data = number
