@@ -38,7 +38,7 @@ LOSSES: dict[str, tuple[Callable[..., Any], Callable[..., Array]]] = {
     ),
     "mean": (lambda p, y: np.mean((p - y) ** 2), lambda p, y: 2 * (p - y) / y.size),
     "sum": (lambda p, y: np.sum((p - y) ** 2), lambda p, y: 2 * (p - y)),
-    "log cosh": (lambda p, y: np.sum(np.log(np.cosh(p - y))), lambda p, y: np.tanh(p - y)),
+    "log cosh": (lambda p, y: np.sum(np.logaddexp(p - y, y - p)), lambda p, y: np.tanh(p - y)),
     "quartic": (lambda p, y: np.mean((p - y) ** 4), lambda p, y: 4 * (p - y) ** 3 / y.size),
 }
 
