@@ -145,7 +145,8 @@ def _activation(sums: Array, after: Array) -> tuple[str, Array] | None:
             return "softmax", after[:, None] * (eye - after[None])
         ratio = after / np.where(sums == 0, 1.0, sums)
     low = ratio[sums < 0]
-    if low.size and _close(ratio[sums > 0], np.ones(1)) and _close(low, low[:1]):
+    # One number below zero would fit any activation that is the identity above.
+    if low.size > 1 and _close(ratio[sums > 0], np.ones(1)) and _close(low, low[:1]):
         return "leaky_relu", np.where(sums > 0, 1.0, low[0])
     return None
 
