@@ -180,12 +180,16 @@ impl Optimiser {
             // As PyTorch's clip_grad_norm_ has it: a norm just below the threshold is cut, too.
             let factor = self.clip_norm / (norm + 1e-6);
             if factor < 1.0 {
-                own.iter_mut().for_each(|g| *g *= factor);
+                for g in own.iter_mut() {
+                    *g *= factor;
+                }
             }
         }
         if self.clip_value.is_finite() {
             let most = self.clip_value;
-            own.iter_mut().for_each(|g| *g = g.clamp(-most, most));
+            for g in own.iter_mut() {
+                *g = g.clamp(-most, most);
+            }
         }
         if self.weight_decay != 0.0 && !self.decoupled() {
             let decay = self.weight_decay;
