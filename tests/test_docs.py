@@ -62,7 +62,8 @@ def test_every_function_is_exported() -> None:
     assert set(rows) <= set(gradtape.functions.__all__)
 
 
-def test_readme_examples_run() -> None:
+def test_readme_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # some write files
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
     assert len(blocks) >= 2
     for block in blocks:
