@@ -4,10 +4,12 @@
 //! chunk has its own sums, which are added in the order of the chunks: so the number of threads
 //! does not change a bit of the result.
 
+mod rows;
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, Axis, s};
+use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
 use super::graph::Kind;
 use super::kernels::{Frame, LANES, total};
@@ -16,6 +18,7 @@ use super::plan::{Output, Plan};
 use super::section::Section;
 use super::simd::Instruction;
 use super::tables::FRESH;
+use rows::store;
 
 /// What a replay reads: for every leaf a row of numbers, or one row that all share.
 #[derive(Clone, Copy, Debug)]
@@ -460,64 +463,6 @@ impl Job<'_, '_> {
         }
         Some(ordinary)
     }
-
-    /// Loads `count` rows; the lanes behind them repeat the last one.
-    fn load(&self, row: usize, count: usize, slots: &mut [f64]) {
-        let mut loads = &self.plan.loads[..];
-        while let Some(&(input, at)) = loads.first() {
-            let (leaf, column) = self.columns[input as usize];
-            let leaf = &self.rows.leaves[leaf];
-            if let Some(numbers) = leaf.as_slice()
-                && count == LANES
-                && let tiled = side_by_side(loads, leaf.ncols() - column) / TILE * TILE
-                && tiled > 0
-            {
-                let (some, rest) = loads.split_at(tiled);
-                load_tiles(&numbers[row * leaf.ncols() + column..], leaf.ncols(), some, slots);
-                loads = rest;
-                continue;
-            }
-            let lanes = &mut slots[at as usize..][..LANES];
-            let numbers = leaf.slice(s![row..row + count, column]);
-            match numbers.as_slice() {
-                Some(numbers) => lanes[..count].copy_from_slice(numbers),
-                None => lanes.iter_mut().zip(&numbers).for_each(|(lane, x)| *lane = *x),
-            }
-            let last = lanes[count - 1];
-            lanes[count..].fill(last);
-            loads = &loads[1..];
-        }
-    }
-}
-
-/// Columns and rows that are loaded together: as many as numbers in a line of the cache.
-const TILE: usize = 8;
-
-/// How many of the first loads, at most `most`, are of inputs one after the other.
-fn side_by_side(loads: &[(u32, u32)], most: usize) -> usize {
-    let first = loads[0].0;
-    loads.iter().take(most).zip(first..).take_while(|(load, input)| load.0 == *input).count()
-}
-
-/// Loads columns that stand side by side in rows of `width`: few rows at a time, so that each is
-/// read from its start to its end.
-fn load_tiles(numbers: &[f64], width: usize, loads: &[(u32, u32)], slots: &mut [f64]) {
-    for lane in (0..LANES).step_by(TILE) {
-        for (k, some) in loads.chunks_exact(TILE).enumerate() {
-            let start = lane * width + k * TILE;
-            for (c, &(_, at)) in some.iter().enumerate() {
-                let lanes = &mut slots[at as usize + lane..][..TILE];
-                for (i, number) in lanes.iter_mut().enumerate() {
-                    *number = numbers[start + i * width + c];
-                }
-            }
-        }
-    }
-}
-
-fn store(to: &mut ArrayViewMut2<'_, f64>, row: usize, column: usize, lanes: &[f64]) {
-    let rows = row..row + lanes.len();
-    to.slice_mut(s![rows, column]).assign(&ArrayView1::from(lanes));
 }
 
 /// Whether a number is nan; chunk by chunk, which takes vector instructions.
