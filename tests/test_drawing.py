@@ -305,7 +305,7 @@ def test_digraph():
     graphviz = pytest.importorskip("graphviz")
     drawing = gt.draw(Value(1.0, "x") + 1)
     made = drawing.digraph()
-    assert isinstance(made, graphviz.Source)
+    assert isinstance(made, graphviz.Digraph)
     assert made.source == drawing.dot
 
 

@@ -61,7 +61,7 @@ class Drawing:
         )
 
     def digraph(self) -> Any:
-        """The drawing as a ``graphviz.Source``, for those who have that package and ``dot``.
+        """The drawing as a ``graphviz.Digraph``, for those who have that package and ``dot``.
 
         Raises
         ------
@@ -75,7 +75,8 @@ class Drawing:
                 "digraph() needs the package graphviz: python -m pip install graphviz; "
                 "a drawing's svg needs nothing"
             ) from None
-        return graphviz.Source(self.dot)
+        _, *body, _ = self.dot.splitlines(keepends=True)
+        return graphviz.Digraph("gradtape", body=body)
 
     def save(self, path: str | PathLike[str]) -> Path:
         """Write the drawing to a file; the path's ending says as what: .svg, .dot or .html.
