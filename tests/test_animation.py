@@ -247,7 +247,22 @@ def test_what_is_refused():
         gt.animate(MLP([1, 1]))
     with pytest.raises(TypeError, match="a Value alone"):
         gt.animate(v, [[1.0]], [1])
-    for _ in range(700):
-        v = v * 1.01
-    with pytest.raises(ValueError, match="701 nodes are too many to step through, at most 600"):
-        gt.animate(v)
+
+
+@pytest.mark.parametrize("count", [700, 100_000])
+def test_large_graphs_are_stepped_through_folded(count):
+    v = leaf = Value(1.0, "leaf")
+    for _ in range(count):
+        v = v * 1.0001
+    made = gt.animate(v)
+    steps = data_of(made.html)["steps"]
+    assert len(steps) < 200
+    assert any("nodes between" in step["title"] for step in steps)
+    assert [step["phase"] for step in steps][-1] == "end"
+    v.backward()
+    ends = steps[-1]["adjoints"]
+    assert ends["0"] == number(leaf.grad)
+    assert ends[str(count)] == number(1.0)
+    # What a step tells, the last one tells again.
+    for step in steps:
+        assert step["adjoints"].items() <= ends.items()

@@ -2,6 +2,8 @@
 
 from gradtape._core import Value
 from gradtape.show.graph import Graph
+from gradtape.show.pictures.folding import fold
+from gradtape.show.pictures.overview import overview
 from gradtape.show.pictures.page import Animation, page
 from gradtape.show.pictures.steps import steps
 from gradtape.show.pictures.svg import svg
@@ -10,17 +12,14 @@ from gradtape.show.pictures.view import view
 
 __all__ = ["sweep"]
 
-# More steps than these nobody steps through.
-_MOST = 600
+# More steps than these nobody steps through: the graph is folded to about so many boxes.
+_MOST, _FOLDED = 600, 150
 
 
 def sweep(value: Value) -> Animation:
     """The page that steps through a value's forward pass and its reverse sweep.
 
-    Raises
-    ------
-    ValueError
-        If the graph has too many nodes to be stepped through.
+    A graph of many nodes is folded as a drawing of it is: a fold is one step.
 
     Examples
     --------
@@ -31,12 +30,11 @@ def sweep(value: Value) -> Animation:
     """
     graph = Graph(value)
     if len(graph) > _MOST:
-        raise ValueError(
-            f"{len(graph):,} nodes are too many to step through, at most {_MOST}: "
-            "animate one of the values on the way, or draw it"
-        )
-    every = steps(graph)
-    seen = view(graph, _MOST, False, adjoints=True)
+        every = overview(graph, fold(graph, _FOLDED, None))
+        seen = view(graph, _FOLDED, None, adjoints=True)
+    else:
+        every = steps(graph)
+        seen = view(graph, _MOST, False, adjoints=True)
     name = shortened(graph.name(len(graph) - 1), 60)
     data = {"steps": [step.plain() for step in every]}
     return page("sweep", f"How {name} is differentiated", svg(seen), data, len(every))

@@ -64,16 +64,17 @@ class Step:
         return asdict(self)
 
 
-def _short(x: float) -> str:
+def short(x: float) -> str:
+    """A number with five digits."""
     return f"{x:.5g}"
 
 
 def _value(x: float) -> str:
-    text = _short(x)
+    text = short(x)
     return f"({text})" if text.startswith("-") else text
 
 
-def _called(name: str) -> str:
+def called(name: str) -> str:
     """A name inside a formula."""
     text = shortened(name, 22)
     return text if _NAME.fullmatch(text) else f"({text})"
@@ -89,7 +90,7 @@ def _texts(row: Row, operands: list[str], result: str) -> dict[str, str]:
 
 def _names(graph: Graph, node: Node) -> list[str]:
     return [
-        _called(graph.name(operand.node)) if operand.node is not None else _value(operand.value)
+        called(graph.name(operand.node)) if operand.node is not None else _value(operand.value)
         for operand in node.operands
     ]
 
@@ -152,7 +153,7 @@ def _terms(graph: Graph, node: Node, sums: list[float]) -> tuple[list[Term], dic
     """What the node's operands get from it; `sums` are the adjoints so far, and are changed."""
     names = _names(graph, node)
     numbers = [_value(operand.value) for operand in node.operands]
-    result, adjoint = _called(node.name), sums[node.index]
+    result, adjoint = called(node.name), sums[node.index]
     z = "z", _value(_before_activation(node) if node.activation is not None else 0.0)
     terms: list[Term] = []
     changed: dict[int, str] = {}
@@ -170,10 +171,10 @@ def _terms(graph: Graph, node: Node, sums: list[float]) -> tuple[list[Term], dic
                     names[k],
                     _partial(node, k, names, result, z[0]),
                     "" if filled == _value(operand.partial) else filled,
-                    _short(operand.partial),
-                    f"{_short(adjoint)} × {_value(operand.partial)} = {_short(share)}",
-                    _short(before),
-                    _short(sums[operand.node]),
+                    short(operand.partial),
+                    f"{short(adjoint)} × {_value(operand.partial)} = {short(share)}",
+                    short(before),
+                    short(sums[operand.node]),
                 )
             )
     return terms, changed
@@ -184,30 +185,31 @@ def _share(adjoint: float, operand: Operand) -> float:
     return 0.0 if adjoint == 0 else adjoint * operand.partial
 
 
-def _forward(graph: Graph, node: Node) -> Step:
-    names, result = _names(graph, node), _called(node.name)
+def forward(graph: Graph, node: Node) -> Step:
+    """The step that computes a node."""
+    names, result = _names(graph, node), called(node.name)
     numbers = [_value(operand.value) for operand in node.operands]
     equation = f"{result} = {_written(node, names, result)}"
     lines = [
         equation,
         f"= {_written(node, numbers, _value(node.value))}",
-        f"= {_short(node.value)}",
+        f"= {short(node.value)}",
     ]
-    say = f"Forward: {equation} is {_short(node.value)}."
+    say = f"Forward: {equation} is {short(node.value)}."
     return Step("forward", node.index, equation, lines, data=[node.index], say=say)
 
 
 def _reverse(graph: Graph, node: Node, sums: list[float]) -> Step:
-    adjoint = _short(sums[node.index])
+    adjoint = short(sums[node.index])
     terms, changed = _terms(graph, node, sums)
     names = _names(graph, node)
-    result = _called(node.name)
+    result = called(node.name)
     title = f"{result} = {_written(node, names, result)}"
     said = [f"{term.name} gets {term.share}, and has {term.after}" for term in terms]
     say = f"Reverse: {result} has the adjoint {adjoint}. {'; '.join(said)}."
     lines = [f"adjoint of {result} = {adjoint}"]
     if node.activation is not None:
-        lines.append(f"z = {_products(node, names)} = {_short(_before_activation(node))}")
+        lines.append(f"z = {_products(node, names)} = {short(_before_activation(node))}")
     hidden = sum(operand.node is not None for operand in node.operands) - len(terms)
     if hidden:
         lines.append(f"and {hidden} operands more, not written out")
@@ -236,15 +238,15 @@ def steps(graph: Graph) -> list[Step]:
             "leaves",
             -1,
             "The leaves have their numbers",
-            [f"{_called(nodes[i].name)} = {_short(nodes[i].value)}" for i in range(leaves)],
+            [f"{called(nodes[i].name)} = {short(nodes[i].value)}" for i in range(leaves)],
             data=list(range(leaves)),
             say=f"{leaves} lea{'f has its number' if leaves == 1 else 'ves have their numbers'}.",
         )
     ]
-    found += [_forward(graph, node) for node in nodes[leaves:]]
+    found += [forward(graph, node) for node in nodes[leaves:]]
     sums = [0.0] * len(graph)
     sums[last] = 1.0
-    root = _called(nodes[last].name)
+    root = called(nodes[last].name)
     seed = f"adjoint of {root} = 1"
     found.append(
         Step(
@@ -257,7 +259,7 @@ def steps(graph: Graph) -> list[Step]:
         )
     )
     found += [_reverse(graph, node, sums) for node in reversed(nodes[leaves:])]
-    ends = [f"adjoint of {_called(node.name)} = {_short(node.adjoint)}" for node in nodes[:leaves]]
+    ends = [f"adjoint of {called(node.name)} = {short(node.adjoint)}" for node in nodes[:leaves]]
     found.append(
         Step(
             "end",
