@@ -3,7 +3,6 @@
 import re
 from pathlib import Path
 
-import gradtape
 import pytest
 from gradtape import cli
 
@@ -74,31 +73,21 @@ def test_wrong_input(capsys, argv, message):
     assert re.search(message, err)
 
 
-class Picture:
-    def __init__(self, value):
-        self.svg = f"<svg>{value.label} {value.data} {value.prev[0].grad}</svg>"
-
-    def save(self, path):
-        Path(path).write_text(self.svg)
-
-
-def test_draw(capsys, monkeypatch):
-    monkeypatch.setattr(gradtape, "draw", Picture, raising=False)
+def test_draw(capsys):
     code, out, err = run(capsys, "draw", "x*x", "x=3", "-o", "o.svg")
     assert (code, out, err) == (0, "drawing: o.svg\n", "")
-    assert Path("o.svg").read_text() == "<svg>f 9.0 6.0</svg>"
+    drawn = Path("o.svg").read_text(encoding="utf-8")
+    assert all(text in drawn for text in ("<svg", "9.0000", "6.0000"))
     assert run(capsys, "draw", "x*x", "x=3")[0] == 0
     assert Path("expression.svg").exists()
 
 
-def test_animate(capsys, monkeypatch):
-    def animate(value, path):
-        Path(path).write_text(f"<html>{value.data}")
-
-    monkeypatch.setattr(gradtape, "animate", animate, raising=False)
+def test_animate(capsys):
     code, out, err = run(capsys, "animate", "-x", "x=3", "-o", "o.html")
     assert (code, out, err) == (0, "animation: o.html\n", "")
-    assert Path("o.html").read_text() == "<html>-3.0"
+    page = Path("o.html").read_text(encoding="utf-8")
+    assert page.startswith("<!")
+    assert "-3.0000" in page
 
 
 @pytest.mark.parametrize("command", ["draw", "animate"])

@@ -153,5 +153,5 @@ def _draw(given: argparse.Namespace) -> None:
 def _animate(given: argparse.Namespace) -> None:
     path, (value, _) = _place(given.output), _value(given)
     package: Any = import_module("gradtape")
-    package.animate(value, path)
+    package.animate(value, path=path)
     print(f"animation: {path}")
