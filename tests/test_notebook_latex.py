@@ -46,8 +46,11 @@ def test_the_formula_means_the_value(data):
     formula = re.fullmatch(r"\$\\displaystyle (.*) = [^=]*\$", found)[1]
     code = python_of(formula)
     assert "{" not in code
-    got = eval(code, {"sin": gt.sin, **NAMES})
-    assert got == pytest.approx(pool[-1].data, rel=1e-9, abs=1e-9)
+    try:
+        got = eval(code, {"sin": gt.sin, **NAMES})
+    except (ZeroDivisionError, OverflowError):
+        return  # Python's floats raise where a Value has inf or nan
+    assert got == pytest.approx(pool[-1].data, rel=1e-9, abs=1e-9, nan_ok=True)
 
 
 def test_as_written_by_hand():
