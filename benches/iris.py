@@ -89,7 +89,7 @@ def operators(name: str) -> Step:
 
 
 def native() -> Step:
-    """Make the step with gradtape's own network, loss and optimiser."""
+    """Make the step with gradtape's own network, loss and optimizer."""
     from gradtape.losses import categorical_cross_entropy
     from gradtape.nn import MLP
     from gradtape.optim import SGD
@@ -99,13 +99,13 @@ def native() -> Step:
     parameters = model.parameters()
     for p, number in zip(parameters, start(), strict=True):
         p.data = number
-    optimiser = SGD(parameters, learning_rate=RATE)
+    optimizer = SGD(parameters, learning_rate=RATE)
 
     def step() -> float:
         out = categorical_cross_entropy(model.batch(rows, logits=True), targets)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         out.backward()
-        optimiser.step()
+        optimizer.step()
         return float(out.data)
 
     return step

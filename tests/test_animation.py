@@ -9,11 +9,11 @@ import pytest
 from gradtape import Value, functions
 from gradtape.losses import binary_cross_entropy
 from gradtape.nn import MLP
+from gradtape.show.drawing.learning import GRID
+from gradtape.show.drawing.page import embedded
+from gradtape.show.drawing.steps import steps
+from gradtape.show.drawing.view import number
 from gradtape.show.graph import Graph
-from gradtape.show.pictures.learning import GRID
-from gradtape.show.pictures.page import embedded
-from gradtape.show.pictures.steps import steps
-from gradtape.show.pictures.view import number
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -10,8 +10,8 @@ import gradtape as gt
 import pytest
 from gradtape import Value
 from gradtape.nn import MLP
+from gradtape.show.drawing.view import number
 from gradtape.show.graph import Graph
-from gradtape.show.pictures.view import number
 
 BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None

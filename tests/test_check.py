@@ -9,7 +9,7 @@ import gradtape as gt
 import numpy as np
 import pytest
 from gradtape import Value
-from gradtape.show.checks.differences import difference
+from gradtape.show.checking.differences import difference
 from gradtape.show.graph import Graph
 from hypothesis import given, settings
 from hypothesis import strategies as st

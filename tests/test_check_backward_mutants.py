@@ -6,7 +6,7 @@ from typing import Any
 import gradtape as gt
 import numpy as np
 import pytest
-from gradtape.show.checks.backward_report import BackwardReport
+from gradtape.show.checking.backward_report import BackwardReport
 
 HERE = Path(__file__).parent / "backward"
 Edits = tuple[tuple[str, str], ...]

@@ -11,11 +11,11 @@ import pytest
 from gradtape import Value, _core
 from gradtape.nn import MLP
 from gradtape.show import notebook
+from gradtape.show.drawing.folding import fold
+from gradtape.show.drawing.network import network
+from gradtape.show.drawing.theme import safe, shortened
+from gradtape.show.drawing.view import number, view
 from gradtape.show.graph import Graph
-from gradtape.show.pictures.folding import fold
-from gradtape.show.pictures.network import network
-from gradtape.show.pictures.theme import safe, shortened
-from gradtape.show.pictures.view import number, view
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 

@@ -8,11 +8,11 @@ import gradtape as gt
 import numpy as np
 import pytest
 from gradtape import Value, _core
+from gradtape.show.explaining.expression import parse
+from gradtape.show.explaining.folding import Fold, folded
+from gradtape.show.explaining.reckoning import Step
+from gradtape.show.explaining.view import View
 from gradtape.show.graph import Graph
-from gradtape.show.words.expression import parse
-from gradtape.show.words.folding import Fold, folded
-from gradtape.show.words.reckoning import Step
-from gradtape.show.words.view import View
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -3,9 +3,9 @@
 from itertools import combinations, pairwise
 
 import pytest
-from gradtape.show.pictures.layout import layout
-from gradtape.show.pictures.ordering import Levels, order
-from gradtape.show.pictures.ranking import rank
+from gradtape.show.drawing.layout import layout
+from gradtape.show.drawing.ordering import Levels, order
+from gradtape.show.drawing.ranking import rank
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from gradtape.loading import load
     from gradtape.nn import MLP, Layer, Linear, Neuron, Sequential
     from gradtape.optim import SGD
-    from gradtape.show.checks.backward_checking import check_backward
-    from gradtape.show.checks.checking import check
-    from gradtape.show.pictures.drawing import draw
-    from gradtape.show.trouble.anomalies import detect_anomaly
-    from gradtape.show.trouble.kinks import kinks
-    from gradtape.show.words.explaining import explain
-    from gradtape.show.words.listing import tape
-    from gradtape.show.written.adjoint import adjoint_source
+    from gradtape.show.anomalies.anomalies import detect_anomaly
+    from gradtape.show.anomalies.kinks import kinks
+    from gradtape.show.checking.backward_checking import check_backward
+    from gradtape.show.checking.checking import check
+    from gradtape.show.drawing.drawing import draw
+    from gradtape.show.explaining.explaining import explain
+    from gradtape.show.explaining.listing import tape
+    from gradtape.show.source.adjoint import adjoint_source
     from gradtape.stopping import EarlyStopping
     from gradtape.training import History, fit
 
@@ -48,20 +48,20 @@ _LATER = {
     "Sequential": "nn",
     "SGD": "optim",
     "animate": "animation",
-    "check": "show.checks.checking",
-    "check_backward": "show.checks.backward_checking",
-    "explain": "show.words.explaining",
-    "draw": "show.pictures.drawing",
-    "tape": "show.words.listing",
+    "check": "show.checking.checking",
+    "check_backward": "show.checking.backward_checking",
+    "explain": "show.explaining.explaining",
+    "draw": "show.drawing.drawing",
+    "tape": "show.explaining.listing",
     "EarlyStopping": "stopping",
     "compile": "compiling",
     "load": "loading",
     "History": "training",
     "fit": "training",
     "data": "",
-    "adjoint_source": "show.written.adjoint",
-    "detect_anomaly": "show.trouble.anomalies",
-    "kinks": "show.trouble.kinks",
+    "adjoint_source": "show.source.adjoint",
+    "detect_anomaly": "show.anomalies.anomalies",
+    "kinks": "show.anomalies.kinks",
     "estimators": "",
     "losses": "",
     "nn": "",

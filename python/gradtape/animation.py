@@ -8,10 +8,10 @@ from typing import Any
 from gradtape._core import Value
 from gradtape.history import History
 from gradtape.nn import MLP
-from gradtape.show.pictures.animating import sweep
-from gradtape.show.pictures.learning import GRID, Frame, Recording, training
-from gradtape.show.pictures.network import shown_weights
-from gradtape.show.pictures.page import Animation
+from gradtape.show.drawing.animating import sweep
+from gradtape.show.drawing.learning import GRID, Frame, Recording, training
+from gradtape.show.drawing.network import shown_weights
+from gradtape.show.drawing.page import Animation
 from gradtape.training import fit
 
 __all__ = ["animate"]

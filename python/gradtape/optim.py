@@ -108,7 +108,7 @@ class Optimizer:
     ) -> None:
         self.parameters = _checked_parameters(parameters)
         self._settings: dict[str, Any] = {}
-        self._native = _core.Optimiser(self.method, self.parameters, 0.0)
+        self._native = _core.Optimizer(self.method, self.parameters, 0.0)
         self.learning_rate = learning_rate
         for name, number in settings.items():
             setattr(self, name, number)
@@ -143,7 +143,7 @@ class Optimizer:
         first = self.steps
         return [self._scheduled(first + k) for k in range(count)]
 
-    def native(self) -> "_core.Optimiser":
+    def native(self) -> "_core.Optimizer":
         """What does the arithmetic, with the settings as they are now."""
         settings = {k: math.inf if x is None else float(x) for k, x in self._settings.items()}
         self._native.set(self.method, rate=self.learning_rate, **settings)
@@ -170,7 +170,7 @@ class Optimizer:
     def __setstate__(self, state: dict[str, Any]) -> None:
         steps, remembered = state.pop("native")
         vars(self).update(state)
-        self._native = _core.Optimiser(self.method, self.parameters, 0.0)
+        self._native = _core.Optimizer(self.method, self.parameters, 0.0)
         self._native.restore(steps, remembered)
 
     def __repr__(self) -> str:

@@ -37,7 +37,7 @@ mod _core {
     #[pymodule_export]
     use super::snapshot::{formulas, inspect, snapshot, watch};
     #[pymodule_export]
-    use super::training::Optimiser;
+    use super::training::Optimizer;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -1,9 +1,9 @@
-//! Training natively: batch after batch is replayed, and the optimiser steps between.
+//! Training natively: batch after batch is replayed, and the optimizer steps between.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use gradtape::optimiser::{Bad, Method, Optimiser as Core};
+use gradtape::optimizer::{Bad, Method, Optimizer as Core};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 use numpy::{PyArray1, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray2};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
@@ -17,7 +17,7 @@ use crate::trace;
 
 type Any<'py> = Bound<'py, PyAny>;
 
-/// An optimiser's arithmetic and what it remembers; `gradtape.optim` shows it to people.
+/// An optimizer's arithmetic and what it remembers; `gradtape.optim` shows it to people.
 ///
 /// Parameters
 /// ----------
@@ -26,7 +26,7 @@ type Any<'py> = Bound<'py, PyAny>;
 /// **settings : float
 ///     Of the method.
 #[pyclass(module = "gradtape._core", frozen)]
-pub struct Optimiser {
+pub struct Optimizer {
     parameters: Vec<Py<PyAny>>,
     core: Mutex<Core>,
 }
@@ -53,11 +53,11 @@ fn method(name: &str, settings: &Bound<'_, PyDict>) -> PyResult<Method> {
         }
         "adam" => adam(false),
         "adamw" => adam(true),
-        _ => Err(PyValueError::new_err(format!("no optimiser '{name}'"))),
+        _ => Err(PyValueError::new_err(format!("no optimizer '{name}'"))),
     }
 }
 
-impl Optimiser {
+impl Optimizer {
     fn handles<'py>(&self, py: Python<'py>) -> Vec<Handle<'py>> {
         self.parameters.iter().filter_map(|value| Handle::of(value.bind(py))).collect()
     }
@@ -81,7 +81,7 @@ impl Optimiser {
 }
 
 #[pymethods]
-impl Optimiser {
+impl Optimizer {
     #[new]
     #[pyo3(signature = (name, parameters, rate, **settings))]
     fn new(
@@ -90,13 +90,13 @@ impl Optimiser {
         parameters: Vec<Py<PyAny>>,
         rate: f64,
         settings: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<Optimiser> {
+    ) -> PyResult<Optimizer> {
         if parameters.iter().any(|value| Handle::of(value.bind(py)).is_none()) {
             return Err(PyTypeError::new_err("parameters must be Values"));
         }
         let none = PyDict::new(py);
         let method = method(name, settings.unwrap_or(&none))?;
-        Ok(Optimiser { parameters, core: Mutex::new(Core::new(method, rate)) })
+        Ok(Optimizer { parameters, core: Mutex::new(Core::new(method, rate)) })
     }
 
     /// Sets settings: those of the method, and ``rate``, ``weight_decay``, ``l1``, ``clip_norm``,
@@ -190,7 +190,7 @@ impl Optimiser {
             places: places(py, paths, self)?,
             now: paths.data(py)?,
             paths,
-            optimiser: self,
+            optimizer: self,
             handles,
             threads,
         };
@@ -227,16 +227,16 @@ impl Optimiser {
     fn restore(&self, steps: i32, state: [PyReadonlyArray1<'_, f64>; 3]) -> PyResult<()> {
         let state = state.map(|s| s.as_array().to_vec());
         if state.iter().any(|s| !s.is_empty() && s.len() != self.parameters.len()) || steps < 0 {
-            return Err(PyValueError::new_err("that is not the state of such an optimiser"));
+            return Err(PyValueError::new_err("that is not the state of such an optimizer"));
         }
         lock(&self.core).restore(steps, state);
         Ok(())
     }
 }
 
-/// Where each captured value's gradient goes among the optimiser's parameters.
-fn places(py: Python<'_>, paths: &Paths, optimiser: &Optimiser) -> PyResult<Vec<Option<usize>>> {
-    let known: HashMap<usize, usize> = optimiser
+/// Where each captured value's gradient goes among the optimizer's parameters.
+fn places(py: Python<'_>, paths: &Paths, optimizer: &Optimizer) -> PyResult<Vec<Option<usize>>> {
+    let known: HashMap<usize, usize> = optimizer
         .parameters
         .iter()
         .enumerate()
@@ -256,12 +256,12 @@ fn places(py: Python<'_>, paths: &Paths, optimiser: &Optimiser) -> PyResult<Vec<
 /// before Python looks at them.
 struct Epoch<'a, 'py> {
     paths: &'a Paths,
-    optimiser: &'a Optimiser,
+    optimizer: &'a Optimizer,
     handles: Vec<Handle<'py>>,
-    /// Data of the optimiser's parameters.
+    /// Data of the optimizer's parameters.
     data: Vec<f64>,
     gradient: Vec<f64>,
-    /// For each captured value its place among the optimiser's parameters.
+    /// For each captured value its place among the optimizer's parameters.
     places: Vec<Option<usize>>,
     /// Data of the captured values.
     now: Vec<f64>,
@@ -303,7 +303,7 @@ impl Epoch<'_, '_> {
         let Filled { parameters, totals, .. } = filled;
         if self.places.len() != parameters.len() {
             // A new path captured more.
-            self.places = places(missing.py(), self.paths, self.optimiser)?;
+            self.places = places(missing.py(), self.paths, self.optimizer)?;
             self.now = self.paths.data(missing.py())?;
         }
         if !totals[0].is_finite() {
@@ -315,7 +315,7 @@ impl Epoch<'_, '_> {
                 self.gradient[place] += adjoint;
             }
         }
-        let stepped = lock(&self.optimiser.core).step(&mut self.data, &self.gradient).is_ok();
+        let stepped = lock(&self.optimizer.core).step(&mut self.data, &self.gradient).is_ok();
         for (now, place) in self.now.iter_mut().zip(&self.places) {
             if let Some(place) = *place {
                 *now = self.data[place];

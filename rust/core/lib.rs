@@ -16,7 +16,7 @@ pub mod error;
 pub mod formula;
 pub mod kernel;
 pub mod number;
-pub mod optimiser;
+pub mod optimizer;
 pub mod program;
 mod special;
 pub mod tape;

@@ -1,4 +1,4 @@
-//! Programs: recordings that are optimised, laid out and replayed over rows.
+//! Programs: recordings that are optimized, laid out and replayed over rows.
 
 mod dense;
 mod fuse;

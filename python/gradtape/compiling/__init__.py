@@ -1,4 +1,4 @@
-"""Compiled functions: recorded once, optimised, replayed natively over rows."""
+"""Compiled functions: recorded once, optimized, replayed natively over rows."""
 
 from gradtape.compiling.function import Compiled, compile
 from gradtape.compiling.saving import load

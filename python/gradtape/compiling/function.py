@@ -299,7 +299,7 @@ class Compiled(Wrapper):
         -------
         dict
             Counts: ``forms`` (structures of arguments), ``paths``, ``parameters`` (captured
-            values), ``rows`` (replayed so far), ``nodes_recorded``, ``nodes`` (after optimising),
+            values), ``rows`` (replayed so far), ``nodes_recorded``, ``nodes`` (after optimizing),
             ``instructions``. Milliseconds: ``record_ms``, ``compile_ms`` (recording included). What
             else the native side tells of the last form: the SIMD level, ``last_ms`` of the last
             replay, ``ns_a_node_and_row``.

@@ -42,7 +42,7 @@ class Guard:
 
 
 class Program:
-    """The optimised recording of one path.
+    """The optimized recording of one path.
 
     ``str(program)`` is its Wengert list, the arguments named as in the function, captured values by
     their labels.
@@ -75,7 +75,7 @@ class Path:
     rows : int
         How many rows took it.
     recorded, nodes : int
-        Nodes before and after optimising.
+        Nodes before and after optimizing.
     program : Program
     """
 

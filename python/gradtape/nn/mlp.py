@@ -238,7 +238,7 @@ class MLP(Model):
 
     def _repr_svg_(self) -> str:
         # Imported here: only notebooks draw a network.
-        from gradtape.show.pictures.network import network
+        from gradtape.show.drawing.network import network
 
         return network(self)
 

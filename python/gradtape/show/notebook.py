@@ -1,11 +1,11 @@
 """What notebooks show of a value by itself."""
 
 from gradtape._core import Value
+from gradtape.show.drawing.drawing import draw
+from gradtape.show.explaining.expression import SIGN, STRENGTHS
+from gradtape.show.explaining.formulas import fill, inner, outer
+from gradtape.show.explaining.view import View
 from gradtape.show.graph import Formula
-from gradtape.show.pictures.drawing import draw
-from gradtape.show.words.expression import SIGN, STRENGTHS
-from gradtape.show.words.formulas import fill, inner, outer
-from gradtape.show.words.view import View
 
 __all__ = ["latex", "svg"]
 
