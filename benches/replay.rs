@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use gradtape::Op;
 use gradtape::program::{
-    Action, Batch, Caller, Graph, Level, Memories, Plan, Recording, Results, Rows, Source,
+    Action, Batch, Caller, Graph, Level, Memories, Plan, Recording, Replay, Results, Rows, Source,
 };
 use ndarray::Array2;
 
@@ -159,7 +159,7 @@ fn time(name: &str, w: &Writer, rows: usize, leaves: &[Array2<f64>], own: bool, 
         leaves.iter().map(|leaf| own && (leaf.nrows() == 1 || leaf.ncols() == 1)).collect();
     let wanted = leaves.iter().zip(&wants).flat_map(|(l, &w)| std::iter::repeat_n(w, l.ncols()));
     let batch = Batch { wanted: wanted.collect(), shared, parameters: !own, ..Batch::default() };
-    let plan = Plan::new(&graph, &trace, &batch, level);
+    let plan = Plan::<f64>::new(&graph, &trace, &batch, level);
     let compile = start.elapsed().as_secs_f64() * 1e3;
     let parameters: Vec<f64> = (0..w.parameters).map(|i| f64::from(i % 7) * 0.1 - 0.3).collect();
     let views: Vec<_> = leaves.iter().map(|leaf| leaf.view()).collect();
@@ -176,8 +176,8 @@ fn time(name: &str, w: &Writer, rows: usize, leaves: &[Array2<f64>], own: bool, 
                 .zip(&wants)
                 .map(|(g, &w)| w.then(|| g.view_mut()))
                 .collect(),
-            parameters: vec![0.0; parameters.len()],
-            totals: vec![0.0],
+            parameters: &mut vec![0.0; parameters.len()],
+            totals: &mut [0.0],
             routes: None,
         };
         let start = Instant::now();

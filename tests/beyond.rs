@@ -2,7 +2,7 @@
 
 use gradtape::Op;
 use gradtape::program::{
-    Action, Batch, Caller, Graph, Level, Memories, Plan, Recording, Results, Rows, Source,
+    Action, Batch, Caller, Graph, Level, Memories, Plan, Recording, Replay, Results, Rows, Source,
 };
 use ndarray::{Array2, Axis, array, concatenate};
 
@@ -15,14 +15,14 @@ fn replay(op: Op, x: &Array2<f64>, level: Level) -> (Array2<f64>, Array2<f64>) {
     let trace = graph.take(&recording);
     let batch =
         Batch { wanted: vec![true; x.ncols()], shared: vec![false; x.ncols()], ..Batch::default() };
-    let plan = Plan::new(&graph, &trace, &batch, level);
+    let plan = Plan::<f64>::new(&graph, &trace, &batch, level);
     let mut values = Array2::zeros((x.nrows(), 1));
     let mut gradient = Array2::zeros(x.dim());
     let mut results = Results {
         values: Some(values.view_mut()),
         gradients: vec![Some(gradient.view_mut())],
-        parameters: vec![],
-        totals: vec![0.0],
+        parameters: &mut vec![],
+        totals: &mut vec![0.0],
         routes: None,
     };
     let rows = Rows { rows: x.nrows(), leaves: &[x.view()], parameters: &[], seeds: &[1.0] };

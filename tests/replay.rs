@@ -5,7 +5,8 @@ mod program;
 
 use gradtape::Op;
 use gradtape::program::{
-    Action, Batch, Caller, End, Graph, Level, Memories, Plan, Recording, Results, Rows, Source,
+    Action, Batch, Caller, End, Graph, Level, Memories, Plan, Recording, Replay, Results, Rows,
+    Source,
 };
 use ndarray::{Array2, ArrayView2};
 use program::{Program, Term, program};
@@ -89,7 +90,7 @@ fn replay(
     let shared: Vec<bool> = inputs.iter().map(|&i| roles[i] == Role::Shared).collect();
     let wanted = vec![true; shared.len()];
     let batch = Batch { wanted, shared: shared.clone(), parameters: true, ..Batch::default() };
-    let plan = Plan::new(&graph, &trace, &batch, level);
+    let plan = Plan::<f64>::new(&graph, &trace, &batch, level);
     let columns: Vec<Array2<f64>> = inputs
         .iter()
         .zip(&shared)
@@ -106,19 +107,20 @@ fn replay(
     let mut values = Array2::zeros((rows, outputs.len()));
     let mut gradients: Vec<Array2<f64>> = columns.iter().map(|c| Array2::zeros(c.dim())).collect();
     let seeds: Vec<f64> = (0..outputs.len()).map(|k| 1.0 + 0.5 * k as f64).collect();
+    let (mut parameter_gradient, mut totals) =
+        (vec![0.0; parameters.len()], vec![0.0; outputs.len()]);
     let mut results = Results {
         values: Some(values.view_mut()),
         gradients: gradients.iter_mut().map(|g| Some(g.view_mut())).collect(),
-        parameters: vec![0.0; parameters.len()],
-        totals: vec![0.0; outputs.len()],
+        parameters: &mut parameter_gradient,
+        totals: &mut totals,
         routes: None,
     };
     let rows = Rows { rows, leaves: &views, parameters: &parameters, seeds: &seeds };
     let end =
         plan.replay(&rows, &mut results, &Memories::default(), &Caller { pool, stop: &|| false });
     assert_eq!(end, End::Done);
-    let Results { parameters, totals, .. } = results;
-    Replayed { values, gradients, parameters, totals }
+    Replayed { values, gradients, parameters: parameter_gradient, totals }
 }
 
 fn same(a: f64, b: f64) -> bool {

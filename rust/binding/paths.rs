@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use gradtape::program::{Batch, Level, Memories, Paths as Core, Plan, Recording};
+use gradtape::program::{Batch, Level, Memories, Numbers, Paths as Core, Recording, Replay};
 use numpy::{PyArray1, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray1, PyReadwriteArray2};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -20,7 +20,7 @@ pub use call::{Call, Filled, gathered};
 
 type Any<'py> = Bound<'py, PyAny>;
 
-type Plans = HashMap<(Option<usize>, Batch), Arc<Plan>>;
+type Plans = HashMap<(Option<usize>, Batch), Arc<dyn Replay>>;
 
 /// One state of knowledge: a new path makes a new one.
 #[derive(Default)]
@@ -165,6 +165,7 @@ impl Paths {
             wants: gradients.iter().map(Option::is_some).collect(),
             parameters: parameter_gradient,
             threads,
+            precision: Numbers::Exact,
             numbers: &[],
             now: &[],
             sync: &|| (),

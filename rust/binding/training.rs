@@ -1,9 +1,10 @@
 //! Training natively: batch after batch is replayed, and the optimizer steps between.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use gradtape::optimizer::{Bad, Method, Optimizer as Core};
+use gradtape::program::{Numbers, Runs};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 use numpy::{PyArray1, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray2};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
@@ -29,6 +30,7 @@ type Any<'py> = Bound<'py, PyAny>;
 pub struct Optimizer {
     parameters: Vec<Py<PyAny>>,
     core: Mutex<Core>,
+    places: Mutex<Arc<Places>>,
 }
 
 fn method(name: &str, settings: &Bound<'_, PyDict>) -> PyResult<Method> {
@@ -96,7 +98,8 @@ impl Optimizer {
         }
         let none = PyDict::new(py);
         let method = method(name, settings.unwrap_or(&none))?;
-        Ok(Optimizer { parameters, core: Mutex::new(Core::new(method, rate)) })
+        let core = Mutex::new(Core::new(method, rate));
+        Ok(Optimizer { parameters, core, places: Mutex::default() })
     }
 
     /// Sets settings: those of the method, and ``rate``, ``weight_decay``, ``l1``, ``clip_norm``,
@@ -149,6 +152,8 @@ impl Optimizer {
     /// values : numpy.ndarray
     ///     (len(order), outputs), to fill; the first result is the loss.
     /// threads : int, optional
+    /// single : bool, optional
+    ///     Whether rows are computed in 32 bits.
     ///
     /// Returns
     /// -------
@@ -157,7 +162,7 @@ impl Optimizer {
     ///     parameter was not finite: the parameters are those before that step.
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of a Python method")]
     #[expect(clippy::needless_pass_by_value, reason = "PyO3 hands over what it extracted")]
-    #[pyo3(signature = (paths, missing, leaves, order, batch, rates, values, threads=0))]
+    #[pyo3(signature = (paths, missing, leaves, order, batch, rates, values, threads=0, single=false))]
     fn train<'py>(
         &self,
         paths: &Paths,
@@ -168,7 +173,9 @@ impl Optimizer {
         rates: PyReadonlyArray1<'py, f64>,
         mut values: PyReadwriteArray2<'py, f64>,
         threads: usize,
+        single: bool,
     ) -> PyResult<usize> {
+        let numbers = if single { Numbers::Single } else { Numbers::Double };
         let py = missing.py();
         let leaves: Vec<ArrayView2<'_, f64>> = leaves.iter().map(|l| l.as_array()).collect();
         let order = order.as_array();
@@ -187,12 +194,14 @@ impl Optimizer {
         let mut job = Epoch {
             data: handles.iter().map(Handle::data).collect(),
             gradient: vec![0.0; handles.len()],
-            places: places(py, paths, self)?,
+            places: self.places(py, paths)?,
             now: paths.data(py)?,
+            adjoints: Vec::new(),
             paths,
             optimizer: self,
             handles,
             threads,
+            numbers,
         };
         let (mut done, mut result) = (0, Ok(()));
         for (k, start) in (0..order.len()).step_by(batch).enumerate() {
@@ -234,22 +243,42 @@ impl Optimizer {
     }
 }
 
-/// Where each captured value's gradient goes among the optimizer's parameters.
-fn places(py: Python<'_>, paths: &Paths, optimizer: &Optimizer) -> PyResult<Vec<Option<usize>>> {
-    let known: HashMap<usize, usize> = optimizer
-        .parameters
-        .iter()
-        .enumerate()
-        .map(|(i, value)| (value.as_ptr() as usize, i))
-        .collect();
-    let captured = paths.captured(py);
-    if captured.iter().any(|value| Handle::of(value).is_none_or(|value| value.at() >= 0)) {
-        return Err(PyRuntimeError::new_err(
-            "the function captures a value that was computed from others, which a native step \
-             cannot follow; compute it inside the function",
-        ));
+/// Which captured value is which of the optimizer's parameters.
+#[derive(Default)]
+struct Places {
+    /// The captured values' addresses.
+    captured: Vec<usize>,
+    /// From captured values to parameters, and back.
+    to: Runs,
+    from: Runs,
+}
+
+impl Optimizer {
+    /// The places of the captured values; found again only where these are others.
+    fn places(&self, py: Python<'_>, paths: &Paths) -> PyResult<Arc<Places>> {
+        let captured = paths.captured(py);
+        if captured.iter().any(|value| Handle::of(value).is_none_or(|value| value.at() >= 0)) {
+            return Err(PyRuntimeError::new_err(
+                "the function captures a value that was computed from others, which a native step \
+                 cannot follow; compute it inside the function",
+            ));
+        }
+        let mut last = lock(&self.places);
+        let addresses = captured.iter().map(|value| value.as_ptr() as usize);
+        if !addresses.clone().eq(last.captured.iter().copied()) {
+            let own = self.parameters.iter().map(|value| value.as_ptr() as usize);
+            let known: HashMap<usize, u32> = own.zip(0..).collect();
+            let pairs: Vec<(u32, u32)> = addresses
+                .clone()
+                .zip(0..)
+                .filter_map(|(address, k)| Some((k, *known.get(&address)?)))
+                .collect();
+            let from = pairs.iter().map(|&(captured, own)| (own, captured)).collect();
+            let to = pairs.into_iter().collect();
+            *last = Arc::new(Places { captured: addresses.collect(), to, from });
+        }
+        Ok(last.clone())
     }
-    Ok(captured.iter().map(|value| known.get(&(value.as_ptr() as usize)).copied()).collect())
 }
 
 /// What the steps of an epoch share. The values themselves are brought up to date at its end, and
@@ -261,11 +290,12 @@ struct Epoch<'a, 'py> {
     /// Data of the optimizer's parameters.
     data: Vec<f64>,
     gradient: Vec<f64>,
-    /// For each captured value its place among the optimizer's parameters.
-    places: Vec<Option<usize>>,
-    /// Data of the captured values.
+    places: Arc<Places>,
+    /// Data of the captured values, and their gradient.
     now: Vec<f64>,
+    adjoints: Vec<f64>,
     threads: usize,
+    numbers: Numbers,
 }
 
 impl Epoch<'_, '_> {
@@ -283,6 +313,11 @@ impl Epoch<'_, '_> {
     ) -> PyResult<bool> {
         let own: Vec<Array2<f64>> = leaves.iter().map(|leaf| gathered(leaf, rows)).collect();
         let weight = |k| if k == 0 { 1.0 / rows.len() as f64 } else { 0.0 };
+        let mut filled = Filled {
+            gradients: leaves.iter().map(|_| None).collect(),
+            parameters: std::mem::take(&mut self.adjoints),
+            ..Filled::default()
+        };
         let call = Call {
             rows: rows.len(),
             leaves: own.iter().map(|leaf| leaf.view()).collect(),
@@ -290,37 +325,27 @@ impl Epoch<'_, '_> {
             wants: vec![false; leaves.len()],
             parameters: true,
             threads: self.threads,
+            precision: self.numbers,
             numbers: rows,
             now: &self.now,
             sync: &|| self.sync(),
         };
-        let mut filled = Filled {
-            values: Some(values),
-            gradients: leaves.iter().map(|_| None).collect(),
-            ..Filled::default()
-        };
+        filled.values = Some(values);
         self.paths.fill(missing, &call, &mut filled)?;
         let Filled { parameters, totals, .. } = filled;
-        if self.places.len() != parameters.len() {
+        self.adjoints = parameters;
+        if self.now.len() != self.adjoints.len() {
             // A new path captured more.
-            self.places = places(missing.py(), self.paths, self.optimizer)?;
+            self.places = self.optimizer.places(missing.py(), self.paths)?;
             self.now = self.paths.data(missing.py())?;
         }
         if !totals[0].is_finite() {
             return Ok(false);
         }
         self.gradient.fill(0.0);
-        for (place, adjoint) in self.places.iter().zip(&parameters) {
-            if let Some(place) = *place {
-                self.gradient[place] += adjoint;
-            }
-        }
+        self.places.to.add(&self.adjoints, &mut self.gradient);
         let stepped = lock(&self.optimizer.core).step(&mut self.data, &self.gradient).is_ok();
-        for (now, place) in self.now.iter_mut().zip(&self.places) {
-            if let Some(place) = *place {
-                *now = self.data[place];
-            }
-        }
+        self.places.from.copy(&self.data, &mut self.now);
         Ok(stepped)
     }
 }

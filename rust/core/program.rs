@@ -4,10 +4,13 @@ mod dense;
 mod fuse;
 mod graph;
 mod kernels;
+mod level;
 mod paths;
 mod plan;
+mod real;
 mod recording;
 mod replay;
+mod runs;
 mod section;
 #[allow(unsafe_code)]
 mod simd;
@@ -18,8 +21,10 @@ mod uses;
 
 pub use graph::{Graph, Trace};
 pub use kernels::LANES;
+pub use level::Level;
 pub use paths::{Paths, Strange, UNKNOWN};
-pub use plan::{Asking, Batch, Plan};
+pub use plan::{Asking, Batch, Numbers, Plan};
+pub use real::Real;
 pub use recording::{Action, Guard, Recording, Source, Step, Test};
-pub use replay::{Caller, End, Memories, Results, Rows};
-pub use simd::Level;
+pub use replay::{Caller, End, Memories, Replay, Results, Rows, lay_out};
+pub use runs::Runs;

@@ -1,6 +1,6 @@
 //! The arrays of one call, and what is to be filled.
 
-use gradtape::program::{Asking, Batch};
+use gradtape::program::{Asking, Batch, Numbers};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -13,6 +13,8 @@ pub struct Call<'a> {
     pub wants: Vec<bool>,
     pub parameters: bool,
     pub threads: usize,
+    /// What rows are computed in.
+    pub precision: Numbers,
     /// What the caller calls each row; counted from 0 where there is nothing here.
     pub numbers: &'a [usize],
     /// Data of the captured values, where these are behind; else nothing.
@@ -34,10 +36,13 @@ impl Call<'_> {
             leaves.flat_map(|(k, leaf)| std::iter::repeat_n(flag(k), leaf.ncols())).collect()
         };
         let shared = each(&|k| self.leaves[k].nrows() == 1);
+        let numbers = self.precision;
         if asking == Asking::Answers {
-            return Batch { wanted: vec![false; shared.len()], shared, parameters: false, asking };
+            let wanted = vec![false; shared.len()];
+            return Batch { wanted, shared, parameters: false, asking, numbers };
         }
-        Batch { wanted: each(&|k| self.wants[k]), shared, parameters: self.parameters, asking }
+        let wanted = each(&|k| self.wants[k]);
+        Batch { wanted, shared, parameters: self.parameters, asking, numbers }
     }
 }
 
@@ -64,6 +69,14 @@ impl Call<'_> {
 }
 
 impl Filled<'_> {
+    /// Makes room for so many captured values and results, all 0.
+    pub fn clear(&mut self, parameters: usize, outputs: usize) {
+        for (list, count) in [(&mut self.parameters, parameters), (&mut self.totals, outputs)] {
+            list.clear();
+            list.resize(count, 0.0);
+        }
+    }
+
     /// Zeroes gradients that are sums over the rows.
     pub fn clear_shared(&mut self, call: &Call<'_>) {
         for (gradient, leaf) in self.gradients.iter_mut().zip(&call.leaves) {

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use gradtape::program::{Asking, Batch, Caller, End, Level, Plan, Results, Rows, UNKNOWN};
+use gradtape::program::{
+    Asking, Batch, Caller, End, Level, Replay, Results, Rows, UNKNOWN, lay_out,
+};
 use ndarray::{Array2, ArrayView2};
 use pyo3::prelude::*;
 
@@ -18,7 +20,7 @@ impl Paths {
     }
 
     /// The plan for a path, or for the router, and such batches.
-    fn plan(&self, known: &Known, path: Option<usize>, batch: Batch) -> Arc<Plan> {
+    fn plan(&self, known: &Known, path: Option<usize>, batch: Batch) -> Arc<dyn Replay> {
         if let Some(plan) = lock(&known.plans).get(&(path, batch.clone())) {
             return plan.clone();
         }
@@ -32,7 +34,7 @@ impl Paths {
             router = paths.router();
             &router
         };
-        let plan = Arc::new(Plan::new(paths.graph(), trace, &batch, level));
+        let plan = lay_out(paths.graph(), trace, &batch, level);
         lock(&self.compiling)[1] += start.elapsed().as_secs_f64();
         lock(&known.plans).insert((path, batch), plan.clone());
         plan
@@ -42,7 +44,7 @@ impl Paths {
     fn replay(
         &self,
         py: Python<'_>,
-        plan: &Plan,
+        plan: &dyn Replay,
         call: &Call<'_>,
         (count, leaves): (usize, &[ArrayView2<'_, f64>]),
         results: &mut Results<'_>,
@@ -115,11 +117,11 @@ impl Paths {
             let mut results = Results {
                 values: None,
                 gradients: leaves.iter().map(|_| None).collect(),
-                parameters: Vec::new(),
-                totals: Vec::new(),
+                parameters: &mut [],
+                totals: &mut [],
                 routes: Some((&known.paths, &mut own)),
             };
-            self.replay(py, &plan, call, (todo.len(), &leaves), &mut results)?;
+            self.replay(py, &*plan, call, (todo.len(), &leaves), &mut results)?;
             for (&row, &route) in todo.iter().zip(&own) {
                 routes[row] = route;
             }
@@ -138,9 +140,9 @@ impl Paths {
     ) -> PyResult<()> {
         let py = missing.py();
         let (routes, known) = self.routes(missing, call)?;
-        filled.parameters = vec![0.0; lock(&self.parameters).len()];
         let outputs = known.outputs.unwrap_or_default();
-        filled.totals = vec![0.0; outputs];
+        filled.clear(lock(&self.parameters).len(), outputs);
+        let (mut parameters, mut totals) = (vec![0.0; filled.parameters.len()], vec![0.0; outputs]);
         filled.clear_shared(call);
         for path in 0..known.paths.traces().len() {
             let rows: Vec<usize> =
@@ -161,12 +163,11 @@ impl Paths {
                     .iter_mut()
                     .map(|g| g.as_mut().map(|to| to.view_mut()))
                     .collect(),
-                parameters: vec![0.0; filled.parameters.len()],
-                totals: vec![0.0; outputs],
+                parameters: &mut parameters,
+                totals: &mut totals,
                 routes: None,
             };
-            self.replay(py, &plan, call, (rows.len(), &views), &mut results)?;
-            let Results { parameters, totals, .. } = results;
+            self.replay(py, &*plan, call, (rows.len(), &views), &mut results)?;
             add(&mut filled.parameters, &parameters);
             add(&mut filled.totals, &totals);
             filled.scatter(&rows, call, values.as_ref(), &gradients);
@@ -198,6 +199,7 @@ impl Paths {
             return self.replay_paths(missing, call, filled);
         }
         let plan = self.plan(&known, Some(0), call.batch(Asking::Guards));
+        filled.clear(lock(&self.parameters).len(), known.outputs.unwrap_or_default());
         let mut results = Results {
             values: filled.values.as_mut().map(|to| to.view_mut()),
             gradients: filled
@@ -205,13 +207,11 @@ impl Paths {
                 .iter_mut()
                 .map(|g| g.as_mut().map(|to| to.view_mut()))
                 .collect(),
-            parameters: vec![0.0; lock(&self.parameters).len()],
-            totals: vec![0.0; known.outputs.unwrap_or_default()],
+            parameters: &mut filled.parameters,
+            totals: &mut filled.totals,
             routes: None,
         };
-        if self.replay(missing.py(), &plan, call, (call.rows, &call.leaves), &mut results)? {
-            let Results { parameters, totals, .. } = results;
-            (filled.parameters, filled.totals) = (parameters, totals);
+        if self.replay(missing.py(), &*plan, call, (call.rows, &call.leaves), &mut results)? {
             self.count(0, call.rows);
             return Ok(());
         }

@@ -8,18 +8,21 @@
 use std::array::from_fn;
 
 use super::kernels::{Frame, LANES, Names, PARTS, accumulated, folded};
+use super::real::Real;
 use super::tables::{FRESH, Layer, NOWHERE, Place};
 
 /// As many lanes as a register holds.
 pub trait Pack: Copy {
+    /// What stands in a lane.
+    type Number: Real;
     /// Number of lanes: divides [`PARTS`].
     const WIDTH: usize;
     /// Every lane `x`.
-    fn splat(x: f64) -> Self;
+    fn splat(x: Self::Number) -> Self;
     /// The first lanes of `from`, which has as many.
-    fn load(from: &[f64]) -> Self;
+    fn load(from: &[Self::Number]) -> Self;
     /// To the first lanes of `to`, which has as many.
-    fn store(self, to: &mut [f64]);
+    fn store(self, to: &mut [Self::Number]);
     /// The sum, lane by lane.
     fn add(self, other: Self) -> Self;
     /// The difference, lane by lane.
@@ -27,27 +30,28 @@ pub trait Pack: Copy {
     /// The product, lane by lane.
     fn mul(self, other: Self) -> Self;
     /// The sum of [`PARTS`] lanes that the first of these hold, in the order of [`folded`].
-    fn folded(packs: [Self; PARTS]) -> f64;
+    fn folded(packs: [Self; PARTS]) -> Self::Number;
     /// `self + a * b` rounded once; with care, where `a` or `b` is exactly zero, `self`.
     fn accumulated<const CARE: bool>(self, a: Self, b: Self) -> Self;
 }
 
 /// Lanes as any processor has them.
 #[derive(Clone, Copy)]
-pub struct Plain<const N: usize>([f64; N]);
+pub struct Plain<T, const N: usize>([T; N]);
 
-impl<const N: usize> Pack for Plain<N> {
+impl<T: Real, const N: usize> Pack for Plain<T, N> {
+    type Number = T;
     const WIDTH: usize = N;
     #[inline(always)]
-    fn splat(x: f64) -> Self {
+    fn splat(x: Self::Number) -> Self {
         Plain([x; N])
     }
     #[inline(always)]
-    fn load(from: &[f64]) -> Self {
+    fn load(from: &[Self::Number]) -> Self {
         Plain(from_fn(|i| from[i]))
     }
     #[inline(always)]
-    fn store(self, to: &mut [f64]) {
+    fn store(self, to: &mut [Self::Number]) {
         to[..N].copy_from_slice(&self.0);
     }
     #[inline(always)]
@@ -63,20 +67,20 @@ impl<const N: usize> Pack for Plain<N> {
         Plain(from_fn(|i| self.0[i] * other.0[i]))
     }
     #[inline(always)]
-    fn folded(packs: [Self; PARTS]) -> f64 {
+    fn folded(packs: [Self; PARTS]) -> Self::Number {
         folded(from_fn(|part| packs[part / N].0[part % N]))
     }
     #[inline(always)]
     fn accumulated<const CARE: bool>(self, a: Self, b: Self) -> Self {
-        Plain(from_fn(|i| accumulated::<CARE>(self.0[i], a.0[i], b.0[i])))
+        Plain(from_fn(|i| accumulated::<T, CARE>(self.0[i], a.0[i], b.0[i])))
     }
 }
 
 /// The packs at `offset`.
 #[inline(always)]
-fn packs<V: Pack, const P: usize>(slots: &[f64], offset: usize) -> [V; P] {
+fn packs<V: Pack, const P: usize>(slots: &[V::Number], offset: usize) -> [V; P] {
     let lanes = &slots[offset..offset + V::WIDTH * P];
-    let mut packs = [V::splat(0.0); P];
+    let mut packs = [V::splat(V::Number::ZERO); P];
     for p in 0..P {
         packs[p] = V::load(&lanes[p * V::WIDTH..]);
     }
@@ -84,7 +88,7 @@ fn packs<V: Pack, const P: usize>(slots: &[f64], offset: usize) -> [V; P] {
 }
 
 #[inline(always)]
-fn store<V: Pack, const P: usize>(slots: &mut [f64], offset: usize, packs: [V; P]) {
+fn store<V: Pack, const P: usize>(slots: &mut [V::Number], offset: usize, packs: [V; P]) {
     let lanes = &mut slots[offset..offset + V::WIDTH * P];
     for p in 0..P {
         packs[p].store(&mut lanes[p * V::WIDTH..]);
@@ -93,7 +97,11 @@ fn store<V: Pack, const P: usize>(slots: &mut [f64], offset: usize, packs: [V; P
 
 /// A factor.
 #[inline(always)]
-fn read<V: Pack, const P: usize>(frame: &Frame<'_>, place: Place, start: usize) -> [V; P] {
+fn read<V: Pack, const P: usize>(
+    frame: &Frame<'_, V::Number>,
+    place: Place,
+    start: usize,
+) -> [V; P] {
     match place {
         Place::Slot(at) => packs(frame.slots, at as usize + start),
         Place::Scalar(at) => [V::splat(frame.scalars[at as usize]); P],
@@ -103,10 +111,13 @@ fn read<V: Pack, const P: usize>(frame: &Frame<'_>, place: Place, start: usize) 
 /// A sum of terms, from the first to the last, `P` packs at a time: `[result, first term, number of
 /// terms]`.
 #[inline(always)]
-pub fn linear<V: Pack, const P: usize, const L: usize>(frame: &mut Frame<'_>, n: &Names) {
+pub fn linear<V: Pack, const P: usize, const L: usize>(
+    frame: &mut Frame<'_, V::Number>,
+    n: &Names,
+) {
     let terms = &frame.tables.terms[n[1] as usize..(n[1] + n[2]) as usize];
     for start in (0..L).step_by(V::WIDTH * P) {
-        let mut sum = [V::splat(-0.0); P]; // to which adding anything changes nothing
+        let mut sum = [V::splat(V::Number::narrow(-0.0)); P]; // to which adding anything changes nothing
         for term in terms {
             let mut value: [V; P] = read(frame, term.x, start);
             if let Some(y) = term.y {
@@ -125,7 +136,10 @@ pub fn linear<V: Pack, const P: usize, const L: usize>(frame: &mut Frame<'_>, n:
 
 /// The reverse of [`linear`]: `[adjoint of the result, first term, number of terms]`.
 #[inline(always)]
-pub fn linear_reverse<V: Pack, const L: usize, const CARE: bool>(frame: &mut Frame<'_>, n: &Names) {
+pub fn linear_reverse<V: Pack, const L: usize, const CARE: bool>(
+    frame: &mut Frame<'_, V::Number>,
+    n: &Names,
+) {
     for term in &frame.tables.terms[n[1] as usize..(n[1] + n[2]) as usize] {
         factor::<V, L, CARE>(frame, n[0], (term.x, term.dx), term.y, term.minus);
         if let Some(y) = term.y {
@@ -137,7 +151,7 @@ pub fn linear_reverse<V: Pack, const L: usize, const CARE: bool>(frame: &mut Fra
 /// Adds adjoint times the other factor to the adjoint of a factor.
 #[inline(always)]
 fn factor<V: Pack, const L: usize, const CARE: bool>(
-    frame: &mut Frame<'_>,
+    frame: &mut Frame<'_, V::Number>,
     adjoint: u32,
     (of, target): (Place, u32),
     other: Option<Place>,
@@ -149,7 +163,7 @@ fn factor<V: Pack, const L: usize, const CARE: bool>(
     if let Place::Scalar(_) = of {
         return shared_factor::<V, L, CARE>(frame, adjoint, target as usize, other, minus);
     }
-    let sign = if minus { -1.0 } else { 1.0 };
+    let sign = V::Number::narrow(if minus { -1.0 } else { 1.0 });
     let fresh = target & FRESH != 0;
     let cut = |offset: u32| offset as usize..offset as usize + L;
     if let Some(Place::Slot(y)) = other {
@@ -157,7 +171,7 @@ fn factor<V: Pack, const L: usize, const CARE: bool>(
         let Ok([d, a, y]) = apart else { unreachable!("adjoints and values have their own slots") };
         let sign = V::splat(sign);
         for i in (0..L).step_by(V::WIDTH) {
-            let sum = if fresh { V::splat(0.0) } else { V::load(&d[i..]) };
+            let sum = if fresh { V::splat(V::Number::ZERO) } else { V::load(&d[i..]) };
             let y = V::load(&y[i..]).mul(sign);
             sum.accumulated::<CARE>(V::load(&a[i..]), y).store(&mut d[i..]);
         }
@@ -167,7 +181,7 @@ fn factor<V: Pack, const L: usize, const CARE: bool>(
         let Ok([d, a]) = apart else { unreachable!("every adjoint has its own slot") };
         let weight = V::splat(weight);
         for i in (0..L).step_by(V::WIDTH) {
-            let sum = if fresh { V::splat(0.0) } else { V::load(&d[i..]) };
+            let sum = if fresh { V::splat(V::Number::ZERO) } else { V::load(&d[i..]) };
             sum.accumulated::<CARE>(V::load(&a[i..]), weight).store(&mut d[i..]);
         }
     }
@@ -176,13 +190,13 @@ fn factor<V: Pack, const L: usize, const CARE: bool>(
 /// The same for a factor that all rows share: its adjoint is a sum over them.
 #[inline(always)]
 fn shared_factor<V: Pack, const L: usize, const CARE: bool>(
-    frame: &mut Frame<'_>,
+    frame: &mut Frame<'_, V::Number>,
     adjoint: u32,
     sum: usize,
     other: Option<Place>,
     minus: bool,
 ) {
-    let mut parts = [V::splat(0.0); PARTS];
+    let mut parts = [V::splat(V::Number::ZERO); PARTS];
     for q in 0..PARTS / V::WIDTH {
         for start in (q * V::WIDTH..L).step_by(PARTS) {
             let [a]: [V; 1] = packs(frame.slots, adjoint as usize + start);
@@ -196,12 +210,13 @@ fn shared_factor<V: Pack, const L: usize, const CARE: bool>(
         }
     }
     let total = V::folded(parts);
-    frame.sums[sum] += if minus { -total } else { total };
+    let to = &mut frame.sums[sum];
+    *to += if minus { -total } else { total };
 }
 
 /// A dense layer: `[layer]`.
 #[inline(always)]
-pub fn layer<V: Pack>(frame: &mut Frame<'_>, n: &Names) {
+pub fn layer<V: Pack>(frame: &mut Frame<'_, V::Number>, n: &Names) {
     let layer = &frame.tables.layers[n[0] as usize];
     for k in (0..layer.outputs.len()).step_by(4) {
         match layer.outputs.len() - k {
@@ -216,15 +231,15 @@ pub fn layer<V: Pack>(frame: &mut Frame<'_>, n: &Names) {
 /// Neurons `k` to `k + T`, `P` packs at a time: each sum in its own order, as the tape has it.
 #[inline(always)]
 fn neurons<V: Pack, const T: usize, const P: usize>(
-    frame: &mut Frame<'_>,
+    frame: &mut Frame<'_, V::Number>,
     layer: &Layer,
     k: usize,
 ) {
     let (width, count) = (layer.width(), layer.inputs.len());
     let scalars = &frame.scalars[layer.scalars as usize + k * width..][..width * T];
-    let weights: [&[f64]; T] = from_fn(|t| &scalars[t * width + 1..][..count]);
+    let weights: [&[V::Number]; T] = from_fn(|t| &scalars[t * width + 1..][..count]);
     for start in (0..LANES).step_by(V::WIDTH * P) {
-        let mut sums = [[V::splat(0.0); P]; T];
+        let mut sums = [[V::splat(V::Number::ZERO); P]; T];
         for t in 0..T {
             sums[t] = [V::splat(scalars[t * width]); P];
         }
@@ -251,7 +266,7 @@ fn neurons<V: Pack, const T: usize, const P: usize>(
 
 /// The reverse of [`layer`]: `[layer]`.
 #[inline(always)]
-pub fn layer_reverse<V: Pack, const CARE: bool>(frame: &mut Frame<'_>, n: &Names) {
+pub fn layer_reverse<V: Pack, const CARE: bool>(frame: &mut Frame<'_, V::Number>, n: &Names) {
     let layer = &frame.tables.layers[n[0] as usize];
     if layer.sums != NOWHERE {
         let mut neurons = (0..layer.outputs.len()).filter(|&k| layer.outputs[k].1 != NOWHERE);
@@ -275,14 +290,14 @@ pub fn layer_reverse<V: Pack, const CARE: bool>(frame: &mut Frame<'_>, n: &Names
 /// Adjoints of `T` inputs, `P` packs at a time.
 #[inline(always)]
 fn inputs<V: Pack, const T: usize, const P: usize, const CARE: bool>(
-    frame: &mut Frame<'_>,
+    frame: &mut Frame<'_, V::Number>,
     layer: &Layer,
     targets: &[(u32, u32)],
 ) {
     let width = layer.width();
     let scalars = &frame.scalars[layer.scalars as usize..][..width * layer.outputs.len()];
     for start in (0..LANES).step_by(V::WIDTH * P) {
-        let mut sums = [[V::splat(0.0); P]; T];
+        let mut sums = [[V::splat(V::Number::ZERO); P]; T];
         for (&(_, adjoint), row) in layer.outputs.iter().zip(scalars.chunks_exact(width)) {
             if adjoint == NOWHERE {
                 continue;
@@ -312,7 +327,7 @@ fn inputs<V: Pack, const T: usize, const P: usize, const CARE: bool>(
 /// Adjoints of the shared numbers of `K` neurons.
 #[inline(always)]
 fn weights<V: Pack, const K: usize, const CARE: bool>(
-    frame: &mut Frame<'_>,
+    frame: &mut Frame<'_, V::Number>,
     layer: &Layer,
     neurons: [usize; K],
 ) {
@@ -336,8 +351,8 @@ fn weights<V: Pack, const K: usize, const CARE: bool>(
 
 /// Adds the lanes of `adjoint` to two sums.
 #[inline(always)]
-fn summed<V: Pack>(frame: &mut Frame<'_>, adjoint: u32, at: [usize; 2]) {
-    let mut parts = [V::splat(0.0); PARTS];
+fn summed<V: Pack>(frame: &mut Frame<'_, V::Number>, adjoint: u32, at: [usize; 2]) {
+    let mut parts = [V::splat(V::Number::ZERO); PARTS];
     for q in 0..PARTS / V::WIDTH {
         for start in (q * V::WIDTH..LANES).step_by(PARTS) {
             let [a]: [V; 1] = packs(frame.slots, adjoint as usize + start);
@@ -352,15 +367,15 @@ fn summed<V: Pack>(frame: &mut Frame<'_>, adjoint: u32, at: [usize; 2]) {
 /// Adds `adjoint * x`, summed over the lanes, to the sums at `at`, for `K` adjoints and `J` inputs.
 #[inline(always)]
 fn products<V: Pack, const K: usize, const J: usize, const CARE: bool>(
-    frame: &mut Frame<'_>,
+    frame: &mut Frame<'_, V::Number>,
     adjoints: [u32; K],
     inputs: [u32; J],
     at: [usize; K],
 ) {
-    let mut sums = [[[V::splat(0.0); PARTS]; J]; K];
+    let mut sums = [[[V::splat(V::Number::ZERO); PARTS]; J]; K];
     for q in 0..PARTS / V::WIDTH {
         for start in (q * V::WIDTH..LANES).step_by(PARTS) {
-            let (mut a, mut x) = ([V::splat(0.0); K], [V::splat(0.0); J]);
+            let (mut a, mut x) = ([V::splat(V::Number::ZERO); K], [V::splat(V::Number::ZERO); J]);
             for k in 0..K {
                 [a[k]] = packs(frame.slots, adjoints[k] as usize + start);
             }

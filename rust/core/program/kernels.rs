@@ -4,9 +4,10 @@
 //! level of SIMD. Values are computed as the tape computes them; adjoints may use fused
 //! multiply-add.
 
+use super::real::Real;
 use super::recording::Test;
 use super::tables::{FRESH, Tables};
-use crate::elementary::{Lanes, is_sentinel};
+use crate::elementary::Lanes;
 use crate::number::{Lane, Number};
 use crate::op::Rule;
 
@@ -18,13 +19,13 @@ pub const LANES: usize = 64;
 pub const PARTS: usize = 8;
 
 /// What instructions read and write: the memory of one thread.
-pub struct Frame<'a> {
+pub struct Frame<'a, T> {
     /// A block of lanes for every slot.
-    pub slots: &'a mut [f64],
+    pub slots: &'a mut [T],
     /// Numbers that all rows share.
-    pub scalars: &'a [f64],
+    pub scalars: &'a [T],
     /// Sums over rows.
-    pub sums: &'a mut [f64],
+    pub sums: &'a mut [T],
     /// What instructions of many operands look up.
     pub tables: &'a Tables,
     /// Answers to questions, a bit for every lane.
@@ -36,45 +37,41 @@ pub struct Frame<'a> {
 /// What an instruction names: offsets of slots, or places in the tables.
 pub type Names = [u32; 6];
 
-impl Frame<'_> {
+impl<T: Real> Frame<'_, T> {
     #[inline(always)]
-    fn lanes<const L: usize>(&self, offset: u32) -> &[f64; L] {
-        array(&self.slots[offset as usize..offset as usize + L])
+    fn lanes<const L: usize>(&self, offset: u32) -> &[T; L] {
+        let lanes = self.slots[offset as usize..].first_chunk();
+        lanes.unwrap_or_else(|| unreachable!("slots are as many as the layout gave out"))
     }
 }
 
-/// A slice of `L` numbers as an array.
-#[inline(always)]
-fn array<const L: usize>(lanes: &[f64]) -> &[f64; L] {
-    lanes.try_into().unwrap_or(&[0.0; L])
-}
-
 /// An adjoint that is added to.
-pub struct Target<'a, const L: usize> {
-    lanes: &'a mut [f64; L],
-    /// All bits set, or none where this is the first contribution: what stands there is old.
-    mask: u64,
+pub struct Target<'a, T, const L: usize> {
+    lanes: &'a mut [T; L],
+    /// Whether this is the first contribution: what stands there is old.
+    fresh: bool,
 }
 
-impl<'a, const L: usize> Target<'a, L> {
+impl<'a, T: Real, const L: usize> Target<'a, T, L> {
     /// The lanes that `name` names, with its mark [`FRESH`].
     #[inline(always)]
-    pub fn new(lanes: &'a mut [f64; L], name: u32) -> Self {
-        Target { lanes, mask: if name & FRESH == 0 { u64::MAX } else { 0 } }
+    pub fn new(lanes: &'a mut [T; L], name: u32) -> Self {
+        Target { lanes, fresh: name & FRESH != 0 }
     }
 
     #[inline(always)]
     fn add<const CARE: bool>(&mut self, i: usize, adjoint: f64, partial: f64) {
-        let sum = f64::from_bits(self.lanes[i].to_bits() & self.mask);
-        self.lanes[i] = accumulated::<CARE>(sum, adjoint, partial);
+        let sum = self.lanes[i].unless(self.fresh).wide();
+        self.lanes[i] = T::narrow(accumulated::<f64, CARE>(sum, adjoint, partial));
     }
 }
 
 /// `sum + adjoint * partial`. With care, a factor that is exactly zero makes the product zero: the
 /// first try goes without, and whoever finds a nan tries again.
 #[inline(always)]
-pub fn accumulated<const CARE: bool>(sum: f64, adjoint: f64, partial: f64) -> f64 {
-    if CARE && (adjoint == 0.0 || partial == 0.0) { sum } else { adjoint.mul_add(partial, sum) }
+pub fn accumulated<T: Real, const CARE: bool>(sum: T, adjoint: T, partial: T) -> T {
+    let zero = |x: T| x == T::ZERO;
+    if CARE && (zero(adjoint) || zero(partial)) { sum } else { sum.fused(adjoint, partial) }
 }
 
 /// A plain number that partial derivatives are computed with in lanes.
@@ -109,26 +106,29 @@ impl Plain for f64 {
 
 /// The values of a row of the table.
 #[inline(always)]
-pub fn forward<R: Rule<A>, const A: usize, const L: usize>(r: &mut [f64; L], x: [&[f64; L]; A]) {
+pub fn forward<R: Rule<A>, T: Real, const A: usize, const L: usize>(
+    r: &mut [T; L],
+    x: [&[T; L]; A],
+) {
     if L == 1 {
-        r[0] = R::value(x.map(|x| x[0]));
+        r[0] = T::narrow(R::value(x.map(|x| x[0].wide())));
         return;
     }
     for i in 0..L {
-        r[i] = R::compute::<Lanes>(x.map(|x| x[i]));
+        r[i] = T::narrow(R::compute::<Lanes>(x.map(|x| x[i].wide())));
     }
-    if R::BEYOND && r.iter().fold(false, |any, &r| any | is_sentinel(r)) {
-        go_beyond::<R, A, L>(r, x);
+    if R::BEYOND && r.iter().fold(false, |any, &r| any | r.is_sentinel()) {
+        go_beyond::<R, T, A, L>(r, x);
     }
 }
 
 /// Computes the lanes again that are outside the range of a formula.
 #[cold]
 #[inline(never)]
-fn go_beyond<R: Rule<A>, const A: usize, const L: usize>(r: &mut [f64; L], x: [&[f64; L]; A]) {
+fn go_beyond<R: Rule<A>, T: Real, const A: usize, const L: usize>(r: &mut [T; L], x: [&[T; L]; A]) {
     for i in 0..L {
-        if is_sentinel(r[i]) {
-            r[i] = R::value(x.map(|x| x[i]));
+        if r[i].is_sentinel() {
+            r[i] = T::narrow(R::value(x.map(|x| x[i].wide())));
         }
     }
 }
@@ -138,24 +138,25 @@ fn go_beyond<R: Rule<A>, const A: usize, const L: usize>(r: &mut [f64; L], x: [&
 #[inline(always)]
 pub fn reverse<
     R: Rule<A>,
+    T: Real,
     N: Plain,
     const A: usize,
     const L: usize,
     const CARE: bool,
     const OF: u8,
-    const T: usize,
+    const W: usize,
 >(
-    mut targets: [Target<'_, L>; T],
-    a: &[f64; L],
-    x: [&[f64; L]; A],
-    r: &[f64; L],
+    mut targets: [Target<'_, T, L>; W],
+    a: &[T; L],
+    x: [&[T; L]; A],
+    r: &[T; L],
 ) {
     for i in 0..L {
-        let partials = R::partials(x.map(|x| N::of(x[i])), N::of(r[i]));
+        let partials = R::partials(x.map(|x| N::of(x[i].wide())), N::of(r[i].wide()));
         let mut t = 0;
         for (k, p) in partials.into_iter().enumerate() {
             if OF >> k & 1 == 1 {
-                targets[t].add::<CARE>(i, a[i], p.number());
+                targets[t].add::<CARE>(i, a[i].wide(), p.number());
                 t += 1;
             }
         }
@@ -164,42 +165,42 @@ pub fn reverse<
 
 /// A guard: `[a, b, whether it holds]`.
 #[inline(always)]
-pub fn check<const L: usize>(frame: &mut Frame<'_>, n: &Names, test: Test) {
+pub fn check<T: Real, const L: usize>(frame: &mut Frame<'_, T>, n: &Names, test: Test) {
     let all = if L == 64 { u64::MAX } else { (1 << L) - 1 };
-    frame.left |= answer::<L>(frame, n, test) != if n[2] != 0 { all } else { 0 };
+    frame.left |= answer::<T, L>(frame, n, test) != if n[2] != 0 { all } else { 0 };
 }
 
 /// A question: `[a, b, its number]`.
 #[inline(always)]
-pub fn ask<const L: usize>(frame: &mut Frame<'_>, n: &Names, test: Test) {
-    frame.answers[n[2] as usize] = answer::<L>(frame, n, test);
+pub fn ask<T: Real, const L: usize>(frame: &mut Frame<'_, T>, n: &Names, test: Test) {
+    frame.answers[n[2] as usize] = answer::<T, L>(frame, n, test);
 }
 
 /// A bit for every lane for which the test holds.
 #[inline(always)]
-fn answer<const L: usize>(frame: &Frame<'_>, n: &Names, test: Test) -> u64 {
+fn answer<T: Real, const L: usize>(frame: &Frame<'_, T>, n: &Names, test: Test) -> u64 {
     let (a, b) = (frame.lanes::<L>(n[0]), frame.lanes::<L>(n[1]));
     let mut answer = 0;
     for i in 0..L {
-        answer |= u64::from(test.holds(a[i], b[i])) << i;
+        answer |= u64::from(test.holds(a[i].wide(), b[i].wide())) << i;
     }
     answer
 }
 
 /// Adds the lanes to a sum over rows: `[sum, slot]`.
 #[inline(always)]
-pub fn reduce<const L: usize>(frame: &mut Frame<'_>, n: &Names) {
+pub fn reduce<T: Real, const L: usize>(frame: &mut Frame<'_, T>, n: &Names) {
     let sum = total(frame.lanes::<L>(n[1]));
     frame.sums[n[0] as usize] += sum;
 }
 
 /// The sum of a block's rows: row `i` goes to part `i % PARTS`, in the order of the rows.
 #[inline(always)]
-pub fn total(x: &[f64]) -> f64 {
-    let mut parts = [0.0; PARTS];
+pub fn total<T: Real>(x: &[T]) -> T {
+    let mut parts = [T::ZERO; PARTS];
     for some in x.chunks(PARTS) {
         for (part, x) in parts.iter_mut().zip(some) {
-            *part += x;
+            *part += *x;
         }
     }
     folded(parts)
@@ -207,7 +208,7 @@ pub fn total(x: &[f64]) -> f64 {
 
 /// The sum of the parts, halves first, as registers are folded.
 #[inline(always)]
-pub fn folded(parts: [f64; PARTS]) -> f64 {
+pub fn folded<T: Real>(parts: [T; PARTS]) -> T {
     let [a, b, c, d, e, f, g, h] = parts;
     ((a + e) + (c + g)) + ((b + f) + (d + h))
 }

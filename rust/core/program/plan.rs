@@ -6,8 +6,10 @@ use rustc_hash::FxHashSet;
 use super::fuse::Class;
 use super::graph::{Graph, Id, Kind, Question, Trace};
 use super::kernels::LANES;
+use super::level::Level;
+use super::real::Real;
+use super::runs::Runs;
 use super::section::{Role, Scalar, Section, Task};
-use super::simd::Level;
 use super::uses;
 
 /// Which kind of batch a plan is for.
@@ -21,6 +23,20 @@ pub struct Batch {
     pub parameters: bool,
     /// What the questions of the path are asked for.
     pub asking: Asking,
+    /// What rows are computed in.
+    pub numbers: Numbers,
+}
+
+/// What rows are computed in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Numbers {
+    /// 64 bits, every sum in the tape's order: values have the tape's bits.
+    #[default]
+    Exact,
+    /// 64 bits, dense layers as products of matrices.
+    Double,
+    /// The same in 32 bits; what all rows share, and the sums of chunks, in 64.
+    Single,
 }
 
 /// What a plan does with questions.
@@ -52,13 +68,25 @@ pub enum Output {
     Shared(u32, Option<u32>),
 }
 
-/// A path, laid out.
+/// Where the rows' shared numbers come from.
 #[derive(Debug)]
-pub struct Plan {
+pub struct Scalars {
+    /// How many there are.
+    pub count: usize,
+    constants: Vec<(u32, f64)>,
+    /// Captured values.
+    parameters: Runs,
+    /// Values of the shared section.
+    values: Runs,
+}
+
+/// A path, laid out for rows in numbers of this kind.
+#[derive(Debug)]
+pub struct Plan<T: Real = f64> {
     /// Runs once a batch.
-    pub shared: Section<1>,
+    pub shared: Section<f64, 1>,
     /// Runs once a block of rows.
-    pub rows: Section<LANES>,
+    pub rows: Section<T, LANES>,
     /// Where each result is found.
     pub outputs: Vec<Output>,
     /// What the shared section is given: its node's kind and where its value goes.
@@ -68,9 +96,11 @@ pub struct Plan {
     /// Values of the shared section and the rows' slots that hold them in every lane.
     pub splats: Vec<(u32, u32)>,
     /// Where the rows' shared numbers come from.
-    pub scalars: Vec<Result<u32, f64>>,
-    /// Where the sums over rows go as adjoints of the shared section.
-    pub sums: Vec<Option<u32>>,
+    pub scalars: Scalars,
+    /// Where sums over rows go as adjoints of captured values.
+    pub gradients: Runs,
+    /// Sums over rows, and where they go as adjoints of the shared section.
+    pub sums: Vec<(u32, u32)>,
     /// Inputs and the offsets of their adjoints in the rows' section.
     pub row_gradients: Vec<(u32, u32)>,
     /// Inputs and captured values that all rows share, and the offsets of their adjoints.
@@ -83,10 +113,10 @@ pub struct Plan {
     pub poisoned: std::sync::atomic::AtomicBool,
 }
 
-impl Plan {
+impl<T: Real> Plan<T> {
     /// Lays out the path `trace` for such batches.
     #[must_use]
-    pub fn new(graph: &Graph, trace: &Trace, batch: &Batch, level: Level) -> Plan {
+    pub fn new(graph: &Graph, trace: &Trace, batch: &Batch, level: Level) -> Plan<T> {
         let reached = reached(graph, trace, batch.asking);
         let varies = varying(graph, batch);
         let flows = flowing(graph, batch);
@@ -125,7 +155,7 @@ impl Plan {
         let class = class_of(true);
         let row_outputs = outputs_of(true);
         let seeded: &[Id] = if batch.gradient() { &row_outputs } else { &[] };
-        let rows = Section::<LANES>::new(
+        let rows = Section::<T, LANES>::new(
             &Task {
                 graph,
                 members: &members(&class),
@@ -141,17 +171,17 @@ impl Plan {
         let class = class_of(false);
         let shared_outputs = outputs_of(false);
         let scalars = rows.scalars.iter().filter_map(|scalar| match *scalar {
-            Scalar::Node(id) => Some(id),
-            Scalar::Number(_) => None,
+            Scalar::Node(id) if !direct(graph, id) => Some(id),
+            _ => None,
         });
         let splats = rows.splats.iter().map(|&(id, _)| id);
         let kept = unique(scalars.chain(splats).chain(shared_outputs.iter().copied()));
-        let sums = rows.sums.iter().copied().flatten();
+        let sums = rows.sums.iter().copied().flatten().filter(|&id| !direct(graph, id));
         let mut seeded = Vec::new();
         if batch.gradient() {
             seeded = unique(sums.chain(shared_outputs.iter().copied()));
         }
-        let shared = Section::<1>::new(
+        let shared = Section::<f64, 1>::new(
             &Task {
                 graph,
                 members: &members(&class),
@@ -176,12 +206,12 @@ impl Plan {
         graph: &Graph,
         trace: &Trace,
         varies: &[bool],
-        rows: Section<LANES>,
-        shared: Section<1>,
+        rows: Section<T, LANES>,
+        shared: Section<f64, 1>,
         row_outputs: &[Id],
         kept: &[Id],
         seeded: &[Id],
-    ) -> Plan {
+    ) -> Plan<T> {
         let place = |list: &[Id], id: Id| list.iter().position(|&other| other == id);
         let index: rustc_hash::FxHashMap<Id, usize> =
             kept.iter().enumerate().map(|(k, &id)| (id, k)).collect();
@@ -207,15 +237,9 @@ impl Plan {
             given: shared.given.iter().map(|&(id, at)| (kind(id), at)).collect(),
             loads: rows.given.iter().filter_map(input).collect(),
             splats: rows.splats.iter().map(|&(id, at)| (value(id), at)).collect(),
-            scalars: rows
-                .scalars
-                .iter()
-                .map(|scalar| match *scalar {
-                    Scalar::Node(id) => Ok(value(id)),
-                    Scalar::Number(x) => Err(x),
-                })
-                .collect(),
-            sums: rows.sums.iter().map(|sum| sum.and_then(seed)).collect(),
+            scalars: Scalars::new(graph, &rows.scalars, value),
+            gradients: pairs(&rows.sums, |id| parameter(graph, id)).collect(),
+            sums: pairs(&rows.sums, |id| if direct(graph, id) { None } else { seed(id) }).collect(),
             row_gradients: rows.adjoints.iter().filter_map(input).collect(),
             shared_gradients: shared.adjoints.iter().map(|&(id, at)| (kind(id), at)).collect(),
             unused: Vec::new(),
@@ -235,21 +259,51 @@ impl Plan {
             self.row_gradients.iter().map(|&(input, _)| input).chain(shared).collect();
         (0..inputs).filter(|input| !used.contains(input)).collect()
     }
+}
 
-    /// Number of instructions, and bytes of slots that a block of rows takes.
-    #[must_use]
-    pub fn size(&self) -> (usize, usize) {
-        let (rows, shared) = (&self.rows, &self.shared);
-        let count =
-            rows.forward.len() + rows.reverse.len() + shared.forward.len() + shared.reverse.len();
-        (count, 8 * rows.size)
+impl Scalars {
+    /// `value` tells where the shared section has a node's value.
+    fn new(graph: &Graph, scalars: &[Scalar], value: impl Fn(Id) -> u32) -> Scalars {
+        let (mut constants, mut parameters, mut values) = (Vec::new(), Vec::new(), Vec::new());
+        for (scalar, at) in scalars.iter().zip(0..) {
+            match *scalar {
+                Scalar::Number(x) => constants.push((at, x)),
+                Scalar::Node(id) => match parameter(graph, id) {
+                    Some(k) => parameters.push((k, at)),
+                    None => values.push((value(id), at)),
+                },
+            }
+        }
+        let (parameters, values) = (parameters.into_iter().collect(), values.into_iter().collect());
+        Scalars { count: scalars.len(), constants, parameters, values }
     }
 
-    /// Number of nodes that are computed: once a batch, and once a row.
-    #[must_use]
-    pub fn nodes(&self) -> (usize, usize) {
-        (self.shared.nodes, self.rows.nodes)
+    /// Fills them in.
+    pub fn fill<T: Real>(&self, parameters: &[f64], slots: &[f64], scalars: &mut [T]) {
+        for &(at, x) in &self.constants {
+            scalars[at as usize] = T::narrow(x);
+        }
+        self.parameters.copy(parameters, scalars);
+        self.values.copy(slots, scalars);
     }
+}
+
+/// Which captured value a node is.
+fn parameter(graph: &Graph, id: Id) -> Option<u32> {
+    match graph.node(id).kind {
+        Kind::Parameter(k) => Some(k),
+        _ => None,
+    }
+}
+
+/// Whether rows read the node, and its adjoint is summed, without the shared section between.
+fn direct(graph: &Graph, id: Id) -> bool {
+    parameter(graph, id).is_some()
+}
+
+/// The sums whose node goes somewhere, and where.
+fn pairs(sums: &[Option<Id>], to: impl Fn(Id) -> Option<u32>) -> impl Iterator<Item = (u32, u32)> {
+    sums.iter().zip(0..).filter_map(move |(id, at)| Some((at, to((*id)?)?)))
 }
 
 /// Each once, in the order of appearance.

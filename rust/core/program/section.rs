@@ -10,7 +10,9 @@ use std::sync::OnceLock;
 
 use super::fuse::Class;
 use super::graph::{Graph, Id, Question};
-use super::simd::{Instruction, Level, Work, kernel};
+use super::level::Level;
+use super::real::Real;
+use super::simd::{Instruction, Work, kernel};
 use super::tables::Tables;
 use layout::Layout;
 
@@ -50,14 +52,14 @@ pub enum Scalar {
 
 /// Instructions for `L` rows at a time.
 #[derive(Debug)]
-pub struct Section<const L: usize> {
-    pub forward: Vec<Instruction>,
-    pub reverse: Vec<Instruction>,
+pub struct Section<T: Real, const L: usize> {
+    pub forward: Vec<Instruction<T>>,
+    pub reverse: Vec<Instruction<T>>,
     level: Level,
     works: Vec<Work>,
-    careful: OnceLock<Vec<Instruction>>,
+    careful: OnceLock<Vec<Instruction<T>>>,
     pub tables: Tables,
-    /// Number of `f64` that the slots take.
+    /// Number of lanes that the slots take.
     pub size: usize,
     /// Nodes that are given, and where their values go: numbers of rows, and shared ones.
     pub given: Vec<(Id, u32)>,
@@ -76,18 +78,18 @@ pub struct Section<const L: usize> {
     pub nodes: usize,
 }
 
-impl<const L: usize> Section<L> {
+impl<T: Real, const L: usize> Section<T, L> {
     /// Lays a section out.
-    pub fn new(task: &Task<'_>, level: Level) -> Section<L> {
-        Layout::<L>::new(task, level).run()
+    pub fn new(task: &Task<'_>, level: Level) -> Section<T, L> {
+        Layout::<T, L>::new(task, level).run()
     }
 
     /// The reverse part with care about products with exact zeros.
-    pub fn careful(&self) -> &[Instruction] {
+    pub fn careful(&self) -> &[Instruction<T>] {
         self.careful.get_or_init(|| {
             let each = self.reverse.iter().zip(&self.works);
             each.map(|(&Instruction { names, .. }, &work)| Instruction {
-                kernel: kernel::<L>(self.level, work, true),
+                kernel: kernel::<T, L>(self.level, work, true),
                 names,
             })
             .collect()

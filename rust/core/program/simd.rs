@@ -9,6 +9,8 @@ use std::arch::x86_64 as arch;
 
 use super::dense::{self, Pack, Plain};
 use super::kernels::{self, Frame, Names, Target};
+use super::level::Level;
+use super::real::Real;
 use super::recording::Test;
 use super::tables::FRESH;
 use crate::Op;
@@ -20,13 +22,13 @@ use crate::op::{Rule, rule};
 /// # Safety
 /// The processor has the level that it was made for; the names are those of slots, sums and tables
 /// of the frame, and no slot that is written to is also read.
-pub type Kernel = unsafe fn(&mut Frame<'_>, &Names);
+pub type Kernel<T> = unsafe fn(&mut Frame<'_, T>, &Names);
 
 /// One instruction.
 #[derive(Clone, Copy, Debug)]
-pub struct Instruction {
+pub struct Instruction<T: Real> {
     /// What it does.
-    pub kernel: Kernel,
+    pub kernel: Kernel<T>,
     /// What it names.
     pub names: Names,
 }
@@ -54,60 +56,10 @@ pub enum Work {
     Reduce,
 }
 
-/// What the processor offers; every level gives the same numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// What every processor of the kind has: SSE2, or NEON.
-    Baseline,
-    /// AVX2 and fused multiply-add.
-    Avx2,
-    /// AVX-512 with its double-word instructions.
-    Avx512,
-}
-
-impl Level {
-    /// The levels that this processor has, the best one last.
-    #[must_use]
-    pub fn available() -> Vec<Level> {
-        #[allow(unused_mut, reason = "other processors have only one")]
-        let mut levels = vec![Level::Baseline];
-        #[cfg(target_arch = "x86_64")]
-        {
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                levels.push(Level::Avx2);
-                if ["avx512f", "avx512dq", "avx512vl"].iter().all(|f| detected(f)) {
-                    levels.push(Level::Avx512);
-                }
-            }
-        }
-        levels
-    }
-
-    /// Its name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Level::Baseline if cfg!(target_arch = "aarch64") => "NEON",
-            Level::Baseline => "baseline",
-            Level::Avx2 => "AVX2",
-            Level::Avx512 => "AVX-512",
-        }
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-fn detected(feature: &str) -> bool {
-    match feature {
-        "avx512f" => is_x86_feature_detected!("avx512f"),
-        "avx512dq" => is_x86_feature_detected!("avx512dq"),
-        _ => is_x86_feature_detected!("avx512vl"),
-    }
-}
-
-impl Instruction {
+impl<T: Real> Instruction<T> {
     /// Runs it.
     #[inline(always)]
-    pub fn run(&self, frame: &mut Frame<'_>) {
+    pub fn run(&self, frame: &mut Frame<'_, T>) {
         // SAFETY: only sections make instructions: for a level that the processor has, and with
         // slots of their own for whatever is written.
         unsafe { (self.kernel)(frame, &self.names) }
@@ -119,7 +71,7 @@ impl Instruction {
 ///
 /// The processor must have the level.
 #[must_use]
-pub fn kernel<const L: usize>(level: Level, work: Work, care: bool) -> Kernel {
+pub fn kernel<T: Real, const L: usize>(level: Level, work: Work, care: bool) -> Kernel<T> {
     let reverse = matches!(work, Work::Reverse(..) | Work::LinearReverse | Work::LayerReverse);
     // One lane wants fused multiply-add in its adjoints, and nothing else.
     let level = match level {
@@ -128,20 +80,20 @@ pub fn kernel<const L: usize>(level: Level, work: Work, care: bool) -> Kernel {
     };
     match (level, reverse, care) {
         #[cfg(target_arch = "x86_64")]
-        (Level::Avx512, true, false) => avx512::reverse::<L>(work),
+        (Level::Avx512, true, false) => avx512::reverse::<T, L>(work),
         #[cfg(target_arch = "x86_64")]
-        (Level::Avx512, true, true) => avx512_careful::reverse::<L>(work),
+        (Level::Avx512, true, true) => avx512_careful::reverse::<T, L>(work),
         #[cfg(target_arch = "x86_64")]
-        (Level::Avx512, false, _) => avx512::forward::<L>(work),
+        (Level::Avx512, false, _) => avx512::forward::<T, L>(work),
         #[cfg(target_arch = "x86_64")]
-        (Level::Avx2, true, false) => avx2::reverse::<L>(work),
+        (Level::Avx2, true, false) => avx2::reverse::<T, L>(work),
         #[cfg(target_arch = "x86_64")]
-        (Level::Avx2, true, true) => avx2_careful::reverse::<L>(work),
+        (Level::Avx2, true, true) => avx2_careful::reverse::<T, L>(work),
         #[cfg(target_arch = "x86_64")]
-        (Level::Avx2, false, _) if L > 1 => avx2::forward::<L>(work),
-        (_, true, false) => baseline::reverse::<L>(work),
-        (_, true, true) => baseline_careful::reverse::<L>(work),
-        (_, false, _) => baseline::forward::<L>(work),
+        (Level::Avx2, false, _) if L > 1 => avx2::forward::<T, L>(work),
+        (_, true, false) => baseline::reverse::<T, L>(work),
+        (_, true, true) => baseline_careful::reverse::<T, L>(work),
+        (_, false, _) => baseline::forward::<T, L>(work),
     }
 }
 
@@ -150,7 +102,7 @@ pub fn kernel<const L: usize>(level: Level, work: Work, care: bool) -> Kernel {
 /// # Safety
 /// No view that is written to overlaps them while they are in use, and the frame outlives it.
 #[inline(always)]
-unsafe fn read<'a, const L: usize>(frame: &Frame<'_>, offset: u32) -> &'a [f64; L] {
+unsafe fn read<'a, T: Real, const L: usize>(frame: &Frame<'_, T>, offset: u32) -> &'a [T; L] {
     let lanes = &frame.slots[offset as usize..offset as usize + L];
     // SAFETY: there are L of them; the caller's word.
     unsafe { &*lanes.as_ptr().cast() }
@@ -161,7 +113,10 @@ unsafe fn read<'a, const L: usize>(frame: &Frame<'_>, offset: u32) -> &'a [f64; 
 /// # Safety
 /// No other view overlaps them while they are in use, and the frame outlives it.
 #[inline(always)]
-unsafe fn write<'a, const L: usize>(frame: &mut Frame<'_>, offset: u32) -> &'a mut [f64; L] {
+unsafe fn write<'a, T: Real, const L: usize>(
+    frame: &mut Frame<'_, T>,
+    offset: u32,
+) -> &'a mut [T; L] {
     let lanes = &mut frame.slots[offset as usize..offset as usize + L];
     // SAFETY: as in `read`.
     unsafe { &mut *lanes.as_mut_ptr().cast() }
@@ -172,7 +127,10 @@ unsafe fn write<'a, const L: usize>(frame: &mut Frame<'_>, offset: u32) -> &'a m
 /// # Safety
 /// As [`write`] says.
 #[inline(always)]
-unsafe fn target<'a, const L: usize>(frame: &mut Frame<'_>, name: u32) -> Target<'a, L> {
+unsafe fn target<'a, T: Real, const L: usize>(
+    frame: &mut Frame<'_, T>,
+    name: u32,
+) -> Target<'a, T, L> {
     // SAFETY: the caller's word.
     Target::new(unsafe { write(frame, name & !FRESH) }, name)
 }
@@ -182,26 +140,27 @@ unsafe fn target<'a, const L: usize>(frame: &mut Frame<'_>, name: u32) -> Target
 /// have the features.
 #[cfg(target_arch = "x86_64")]
 macro_rules! register {
-    ($Name:ident, $Register:ident, $width:literal, $splat:ident, $load:ident, $store:ident,
+    ($Name:ident, $Number:ty, $Register:ident, $width:literal, $splat:ident, $load:ident, $store:ident,
         $add:ident, $sub:ident, $mul:ident, $fused:ident, |$packs:ident| $folded:expr, |$sum:ident, $a:ident, $b:ident| $careful:expr) => {
         #[derive(Clone, Copy)]
-        struct $Name(arch::$Register);
+        pub struct $Name(arch::$Register);
 
         impl Pack for $Name {
+            type Number = $Number;
             const WIDTH: usize = $width;
             #[inline(always)]
-            fn splat(x: f64) -> $Name {
+            fn splat(x: $Number) -> $Name {
                 // SAFETY: the processor has the level.
                 $Name(unsafe { arch::$splat(x) })
             }
             #[inline(always)]
-            fn load(from: &[f64]) -> $Name {
+            fn load(from: &[$Number]) -> $Name {
                 let from = &from[..$width];
                 // SAFETY: the processor has the level; so many numbers stand there.
                 $Name(unsafe { arch::$load(from.as_ptr()) })
             }
             #[inline(always)]
-            fn store(self, to: &mut [f64]) {
+            fn store(self, to: &mut [$Number]) {
                 let to = &mut to[..$width];
                 // SAFETY: as above.
                 unsafe { arch::$store(to.as_mut_ptr(), self.0) }
@@ -222,7 +181,7 @@ macro_rules! register {
                 $Name(unsafe { arch::$mul(self.0, other.0) })
             }
             #[inline(always)]
-            fn folded($packs: [$Name; kernels::PARTS]) -> f64 {
+            fn folded($packs: [$Name; kernels::PARTS]) -> $Number {
                 // SAFETY: the processor has the level.
                 unsafe { $folded }
             }
@@ -254,6 +213,7 @@ unsafe fn fold_quad(x: arch::__m256d) -> f64 {
 #[cfg(target_arch = "x86_64")]
 register!(
     Quad,
+    f64,
     __m256d,
     4,
     _mm256_set1_pd,
@@ -277,6 +237,7 @@ register!(
 #[cfg(target_arch = "x86_64")]
 register!(
     Octet,
+    f64,
     __m512d,
     8,
     _mm512_set1_pd,
@@ -299,198 +260,226 @@ register!(
     }
 );
 
+#[cfg(target_arch = "x86_64")]
+register!(
+    Short,
+    f32,
+    __m256,
+    8,
+    _mm256_set1_ps,
+    _mm256_loadu_ps,
+    _mm256_storeu_ps,
+    _mm256_add_ps,
+    _mm256_sub_ps,
+    _mm256_mul_ps,
+    _mm256_fmadd_ps,
+    |packs| {
+        let mut parts = [0.0; kernels::PARTS];
+        arch::_mm256_storeu_ps(parts.as_mut_ptr(), packs[0].0);
+        kernels::folded(parts)
+    },
+    |sum, a, b| {
+        let zero = arch::_mm256_setzero_ps();
+        let both = arch::_mm256_and_ps(
+            arch::_mm256_cmp_ps::<{ arch::_CMP_NEQ_UQ }>(a, zero),
+            arch::_mm256_cmp_ps::<{ arch::_CMP_NEQ_UQ }>(b, zero),
+        );
+        arch::_mm256_blendv_ps(sum, arch::_mm256_fmadd_ps(a, b, sum), both)
+    }
+);
+
 /// For each row of the table, a kernel by its number of operands.
 macro_rules! by_row {
     ($r:ident, $c:ident; $($Op:ident($($x:ident),+) $name:ident $arity:tt $symbol:literal $latex:literal
         { $value:expr } [$($partial:expr),+] $domain:expr, $summary:literal;)+) => {
-        fn row_forward<const L: usize>(op: Op) -> Kernel {
+        fn row_forward<T: Real, const L: usize>(op: Op) -> Kernel<T> {
             match op {
                 $(Op::$Op => by_row!(@forward $arity $Op),)+
                 _ => unreachable!("operations of any arity are taken apart"),
             }
         }
 
-        fn row_reverse<const L: usize>(op: Op, of: u8) -> Kernel {
+        fn row_reverse<T: Real, const L: usize>(op: Op, of: u8) -> Kernel<T> {
             match op {
                 $(Op::$Op => by_row!(@reverse $arity $Op of),)+
                 _ => unreachable!("operations of any arity are taken apart"),
             }
         }
     };
-    (@forward 1 $Op:ident) => { forward1::<rule::$Op, L> };
-    (@forward 2 $Op:ident) => { forward2::<rule::$Op, L> };
-    (@forward 3 $Op:ident) => { forward3::<rule::$Op, L> };
-    (@reverse 1 $Op:ident $of:ident) => {{ let _ = $of; reverse1::<rule::$Op, L> }};
+    (@forward 1 $Op:ident) => { forward1::<rule::$Op, T, L> };
+    (@forward 2 $Op:ident) => { forward2::<rule::$Op, T, L> };
+    (@forward 3 $Op:ident) => { forward3::<rule::$Op, T, L> };
+    (@reverse 1 $Op:ident $of:ident) => {{ let _ = $of; reverse1::<rule::$Op, T, L> }};
     (@reverse 2 $Op:ident $of:ident) => {
         match $of {
-            1 => reverse2::<rule::$Op, L, 1>,
-            2 => reverse2::<rule::$Op, L, 2>,
-            _ => reverse2_both::<rule::$Op, L>,
+            1 => reverse2::<rule::$Op, T, L, 1>,
+            2 => reverse2::<rule::$Op, T, L, 2>,
+            _ => reverse2_both::<rule::$Op, T, L>,
         }
     };
     (@reverse 3 $Op:ident $of:ident) => {
         match $of {
-            1 => reverse3::<rule::$Op, L, 1>,
-            2 => reverse3::<rule::$Op, L, 2>,
-            _ => reverse3::<rule::$Op, L, 4>,
+            1 => reverse3::<rule::$Op, T, L, 1>,
+            2 => reverse3::<rule::$Op, T, L, 2>,
+            _ => reverse3::<rule::$Op, T, L, 4>,
         }
     };
 }
 
 /// A copy of all kernels: registers, with care or not, the number for partials, features.
 macro_rules! level {
-    ($level:ident, $Pack:ty, $care:literal, $Number:ty $(, $features:literal)?) => {
+    ($level:ident, $Pack:ident, $care:literal, $Number:ty $(, $features:literal)?) => {
         mod $level {
             use super::*;
 
             $(#[target_feature(enable = $features)])?
-            unsafe fn forward1<R: Rule<1>, const L: usize>(frame: &mut Frame<'_>, n: &Names) {
+            unsafe fn forward1<R: Rule<1>, T: Real, const L: usize>(frame: &mut Frame<'_, T>, n: &Names) {
                 // SAFETY: the result's slot is no operand's.
-                unsafe { kernels::forward::<R, 1, L>(write(frame, n[0]), [read(frame, n[1])]) }
+                unsafe { kernels::forward::<R, T, 1, L>(write(frame, n[0]), [read(frame, n[1])]) }
             }
 
             $(#[target_feature(enable = $features)])?
-            unsafe fn forward2<R: Rule<2>, const L: usize>(frame: &mut Frame<'_>, n: &Names) {
+            unsafe fn forward2<R: Rule<2>, T: Real, const L: usize>(frame: &mut Frame<'_, T>, n: &Names) {
                 // SAFETY: as above.
                 unsafe {
                     let operands = [read(frame, n[1]), read(frame, n[2])];
-                    kernels::forward::<R, 2, L>(write(frame, n[0]), operands);
+                    kernels::forward::<R, T, 2, L>(write(frame, n[0]), operands);
                 }
             }
 
             $(#[target_feature(enable = $features)])?
-            unsafe fn forward3<R: Rule<3>, const L: usize>(frame: &mut Frame<'_>, n: &Names) {
+            unsafe fn forward3<R: Rule<3>, T: Real, const L: usize>(frame: &mut Frame<'_, T>, n: &Names) {
                 // SAFETY: as above.
                 unsafe {
                     let operands = [read(frame, n[1]), read(frame, n[2]), read(frame, n[3])];
-                    kernels::forward::<R, 3, L>(write(frame, n[0]), operands);
+                    kernels::forward::<R, T, 3, L>(write(frame, n[0]), operands);
                 }
             }
 
             $(#[target_feature(enable = $features)])?
-            unsafe fn reverse1<R: Rule<1>, const L: usize>(frame: &mut Frame<'_>, n: &Names) {
+            unsafe fn reverse1<R: Rule<1>, T: Real, const L: usize>(frame: &mut Frame<'_, T>, n: &Names) {
                 // SAFETY: a target's slot is nobody else's.
                 unsafe {
                     let [a, x, r] = [read(frame, n[1]), read(frame, n[2]), read(frame, n[3])];
                     let targets = [target(frame, n[0])];
-                    kernels::reverse::<R, $Number, 1, L, $care, 1, 1>(targets, a, [x], r);
+                    kernels::reverse::<R, T, $Number, 1, L, $care, 1, 1>(targets, a, [x], r);
                 }
             }
 
             $(#[target_feature(enable = $features)])?
-            unsafe fn reverse2<R: Rule<2>, const L: usize, const OF: u8>(frame: &mut Frame<'_>, n: &Names) {
+            unsafe fn reverse2<R: Rule<2>, T: Real, const L: usize, const OF: u8>(frame: &mut Frame<'_, T>, n: &Names) {
                 // SAFETY: as above.
                 unsafe {
                     let [a, r] = [read(frame, n[2]), read(frame, n[5])];
                     let operands = [read(frame, n[3]), read(frame, n[4])];
                     let targets = [target(frame, n[0])];
-                    kernels::reverse::<R, $Number, 2, L, $care, OF, 1>(targets, a, operands, r);
+                    kernels::reverse::<R, T, $Number, 2, L, $care, OF, 1>(targets, a, operands, r);
                 }
             }
 
             $(#[target_feature(enable = $features)])?
-            unsafe fn reverse2_both<R: Rule<2>, const L: usize>(frame: &mut Frame<'_>, n: &Names) {
+            unsafe fn reverse2_both<R: Rule<2>, T: Real, const L: usize>(frame: &mut Frame<'_, T>, n: &Names) {
                 // SAFETY: as above; the two targets differ.
                 unsafe {
                     let [a, r] = [read(frame, n[2]), read(frame, n[5])];
                     let operands = [read(frame, n[3]), read(frame, n[4])];
                     let targets = [target(frame, n[0]), target(frame, n[1])];
-                    kernels::reverse::<R, $Number, 2, L, $care, 3, 2>(targets, a, operands, r);
+                    kernels::reverse::<R, T, $Number, 2, L, $care, 3, 2>(targets, a, operands, r);
                 }
             }
 
             $(#[target_feature(enable = $features)])?
-            unsafe fn reverse3<R: Rule<3>, const L: usize, const OF: u8>(frame: &mut Frame<'_>, n: &Names) {
+            unsafe fn reverse3<R: Rule<3>, T: Real, const L: usize, const OF: u8>(frame: &mut Frame<'_, T>, n: &Names) {
                 // SAFETY: as above.
                 unsafe {
                     let [a, r] = [read(frame, n[1]), read(frame, n[5])];
                     let operands = [read(frame, n[2]), read(frame, n[3]), read(frame, n[4])];
                     let targets = [target(frame, n[0])];
-                    kernels::reverse::<R, $Number, 3, L, $care, OF, 1>(targets, a, operands, r);
+                    kernels::reverse::<R, T, $Number, 3, L, $care, OF, 1>(targets, a, operands, r);
                 }
             }
 
             $(#[target_feature(enable = $features)])?
-            unsafe fn linear<const L: usize>(frame: &mut Frame<'_>, n: &Names) {
+            unsafe fn linear<T: Real, const L: usize>(frame: &mut Frame<'_, T>, n: &Names) {
                 if L == 1 {
-                    dense::linear::<Plain<1>, 1, 1>(frame, n);
+                    dense::linear::<Plain<T, 1>, 1, 1>(frame, n);
                 } else {
-                    dense::linear::<$Pack, 8, L>(frame, n);
+                    dense::linear::<<T as Real>::$Pack, 8, L>(frame, n);
                 }
             }
 
             $(#[target_feature(enable = $features)])?
-            unsafe fn linear_reverse<const L: usize>(frame: &mut Frame<'_>, n: &Names) {
+            unsafe fn linear_reverse<T: Real, const L: usize>(frame: &mut Frame<'_, T>, n: &Names) {
                 if L == 1 {
-                    dense::linear_reverse::<Plain<1>, 1, $care>(frame, n);
+                    dense::linear_reverse::<Plain<T, 1>, 1, $care>(frame, n);
                 } else {
-                    dense::linear_reverse::<$Pack, L, $care>(frame, n);
+                    dense::linear_reverse::<<T as Real>::$Pack, L, $care>(frame, n);
                 }
             }
 
             $(#[target_feature(enable = $features)])?
-            unsafe fn layer(frame: &mut Frame<'_>, n: &Names) {
-                dense::layer::<$Pack>(frame, n);
+            unsafe fn layer<T: Real>(frame: &mut Frame<'_, T>, n: &Names) {
+                dense::layer::<<T as Real>::$Pack>(frame, n);
             }
 
             $(#[target_feature(enable = $features)])?
-            unsafe fn layer_reverse(frame: &mut Frame<'_>, n: &Names) {
-                dense::layer_reverse::<$Pack, $care>(frame, n);
+            unsafe fn layer_reverse<T: Real>(frame: &mut Frame<'_, T>, n: &Names) {
+                dense::layer_reverse::<<T as Real>::$Pack, $care>(frame, n);
             }
 
             $(#[target_feature(enable = $features)])?
-            unsafe fn check<const L: usize, const TEST: u8>(frame: &mut Frame<'_>, n: &Names) {
-                kernels::check::<L>(frame, n, Test::ALL[TEST as usize]);
+            unsafe fn check<T: Real, const L: usize, const TEST: u8>(frame: &mut Frame<'_, T>, n: &Names) {
+                kernels::check::<T, L>(frame, n, Test::ALL[TEST as usize]);
             }
 
             $(#[target_feature(enable = $features)])?
-            unsafe fn ask<const L: usize, const TEST: u8>(frame: &mut Frame<'_>, n: &Names) {
-                kernels::ask::<L>(frame, n, Test::ALL[TEST as usize]);
+            unsafe fn ask<T: Real, const L: usize, const TEST: u8>(frame: &mut Frame<'_, T>, n: &Names) {
+                kernels::ask::<T, L>(frame, n, Test::ALL[TEST as usize]);
             }
 
             $(#[target_feature(enable = $features)])?
-            unsafe fn reduce<const L: usize>(frame: &mut Frame<'_>, n: &Names) {
-                kernels::reduce::<L>(frame, n);
+            unsafe fn reduce<T: Real, const L: usize>(frame: &mut Frame<'_, T>, n: &Names) {
+                kernels::reduce::<T, L>(frame, n);
             }
 
             operations!(by_row);
 
             #[allow(dead_code, reason = "values need no care, and NEON is all that its processors have")]
-            pub fn forward<const L: usize>(work: Work) -> Kernel {
+            pub fn forward<T: Real, const L: usize>(work: Work) -> Kernel<T> {
                 match work {
-                    Work::Forward(op) => row_forward::<L>(op),
-                    Work::Layer => layer,
-                    Work::Check(Test::Less) => check::<L, 0>,
-                    Work::Check(Test::LessEqual) => check::<L, 1>,
-                    Work::Check(Test::Equal) => check::<L, 2>,
-                    Work::Check(Test::Same) => check::<L, 3>,
-                    Work::Ask(Test::Less) => ask::<L, 0>,
-                    Work::Ask(Test::LessEqual) => ask::<L, 1>,
-                    Work::Ask(Test::Equal) => ask::<L, 2>,
-                    Work::Ask(Test::Same) => ask::<L, 3>,
-                    Work::Reduce => reduce::<L>,
-                    _ => linear::<L>,
+                    Work::Forward(op) => row_forward::<T, L>(op),
+                    Work::Layer => layer::<T>,
+                    Work::Check(Test::Less) => check::<T, L, 0>,
+                    Work::Check(Test::LessEqual) => check::<T, L, 1>,
+                    Work::Check(Test::Equal) => check::<T, L, 2>,
+                    Work::Check(Test::Same) => check::<T, L, 3>,
+                    Work::Ask(Test::Less) => ask::<T, L, 0>,
+                    Work::Ask(Test::LessEqual) => ask::<T, L, 1>,
+                    Work::Ask(Test::Equal) => ask::<T, L, 2>,
+                    Work::Ask(Test::Same) => ask::<T, L, 3>,
+                    Work::Reduce => reduce::<T, L>,
+                    _ => linear::<T, L>,
                 }
             }
 
-            pub fn reverse<const L: usize>(work: Work) -> Kernel {
+            pub fn reverse<T: Real, const L: usize>(work: Work) -> Kernel<T> {
                 match work {
-                    Work::Reverse(op, of) => row_reverse::<L>(op, of),
-                    Work::LayerReverse => layer_reverse,
-                    _ => linear_reverse::<L>,
+                    Work::Reverse(op, of) => row_reverse::<T, L>(op, of),
+                    Work::LayerReverse => layer_reverse::<T>,
+                    _ => linear_reverse::<T, L>,
                 }
             }
         }
     };
 }
 
-level!(baseline, Plain<2>, false, Lane);
-level!(baseline_careful, Plain<2>, true, f64);
+level!(baseline, Baseline, false, Lane);
+level!(baseline_careful, Baseline, true, f64);
 #[cfg(target_arch = "x86_64")]
-level!(avx2, Quad, false, Lane, "avx2,fma");
+level!(avx2, Avx2, false, Lane, "avx2,fma");
 #[cfg(target_arch = "x86_64")]
-level!(avx2_careful, Quad, true, f64, "avx2,fma");
+level!(avx2_careful, Avx2, true, f64, "avx2,fma");
 #[cfg(target_arch = "x86_64")]
-level!(avx512, Octet, false, Lane, "avx2,fma,avx512f,avx512dq,avx512vl");
+level!(avx512, Avx512, false, Lane, "avx2,fma,avx512f,avx512dq,avx512vl");
 #[cfg(target_arch = "x86_64")]
-level!(avx512_careful, Octet, true, f64, "avx2,fma,avx512f,avx512dq,avx512vl");
+level!(avx512_careful, Avx512, true, f64, "avx2,fma,avx512f,avx512dq,avx512vl");

@@ -1,13 +1,14 @@
 //! Rows into slots, and results back into rows.
 
-use ndarray::{ArrayView1, ArrayViewMut2, s};
+use ndarray::{ArrayViewMut2, s};
 
 use super::Job;
 use crate::program::kernels::LANES;
+use crate::program::real::Real;
 
-impl Job<'_, '_> {
+impl<T: Real> Job<'_, '_, T> {
     /// Loads `count` rows; the lanes behind them repeat the last one.
-    pub(super) fn load(&self, row: usize, count: usize, slots: &mut [f64]) {
+    pub(super) fn load(&self, row: usize, count: usize, slots: &mut [T]) {
         let mut loads = &self.plan.loads[..];
         while let Some(&(input, at)) = loads.first() {
             let (leaf, column) = self.columns[input as usize];
@@ -25,8 +26,10 @@ impl Job<'_, '_> {
             let lanes = &mut slots[at as usize..][..LANES];
             let numbers = leaf.slice(s![row..row + count, column]);
             match numbers.as_slice() {
-                Some(numbers) => lanes[..count].copy_from_slice(numbers),
-                None => lanes.iter_mut().zip(&numbers).for_each(|(lane, x)| *lane = *x),
+                Some(numbers) => {
+                    lanes.iter_mut().zip(numbers).for_each(|(lane, x)| *lane = T::narrow(*x));
+                }
+                None => lanes.iter_mut().zip(&numbers).for_each(|(lane, x)| *lane = T::narrow(*x)),
             }
             let last = lanes[count - 1];
             lanes[count..].fill(last);
@@ -46,21 +49,27 @@ fn side_by_side(loads: &[(u32, u32)], most: usize) -> usize {
 
 /// Loads columns that stand side by side in rows of `width`: few rows at a time, so that each is
 /// read from its start to its end.
-fn load_tiles(numbers: &[f64], width: usize, loads: &[(u32, u32)], slots: &mut [f64]) {
+fn load_tiles<T: Real>(numbers: &[f64], width: usize, loads: &[(u32, u32)], slots: &mut [T]) {
     for lane in (0..LANES).step_by(TILE) {
         for (k, some) in loads.chunks_exact(TILE).enumerate() {
             let start = lane * width + k * TILE;
             for (c, &(_, at)) in some.iter().enumerate() {
                 let lanes = &mut slots[at as usize + lane..][..TILE];
                 for (i, number) in lanes.iter_mut().enumerate() {
-                    *number = numbers[start + i * width + c];
+                    *number = T::narrow(numbers[start + i * width + c]);
                 }
             }
         }
     }
 }
 
-pub(super) fn store(to: &mut ArrayViewMut2<'_, f64>, row: usize, column: usize, lanes: &[f64]) {
+pub(super) fn store<T: Real>(
+    to: &mut ArrayViewMut2<'_, f64>,
+    row: usize,
+    column: usize,
+    lanes: &[T],
+) {
     let rows = row..row + lanes.len();
-    to.slice_mut(s![rows, column]).assign(&ArrayView1::from(lanes));
+    let to = to.slice_mut(s![rows, column]);
+    to.into_iter().zip(lanes).for_each(|(to, lane)| *to = lane.wide());
 }

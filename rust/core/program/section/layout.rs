@@ -12,13 +12,14 @@ use super::{Scalar, Section, Task};
 use crate::Op;
 use crate::program::fuse::{Class, Item, Neuron, fuse};
 use crate::program::graph::{Id, Kind, NONE};
-use crate::program::simd::Level;
+use crate::program::level::Level;
+use crate::program::real::Real;
 use crate::program::slots::Slots;
 use crate::program::tables::{Place, Tables};
 use crate::program::uses::{self, Uses};
 
 /// The state of laying out.
-pub(super) struct Layout<'a, const L: usize> {
+pub(super) struct Layout<'a, T: Real, const L: usize> {
     task: &'a Task<'a>,
     level: Level,
     items: Vec<Item>,
@@ -34,13 +35,13 @@ pub(super) struct Layout<'a, const L: usize> {
     scalar: FxHashMap<Id, u32>,
     sum: FxHashMap<Id, u32>,
     partials: FxHashMap<Op, Vec<Uses>>,
-    out: Section<L>,
+    out: Section<T, L>,
 }
 
 /// Stands where a node has no slot.
 const NO_SLOT: u32 = u32::MAX;
 
-impl<'a, const L: usize> Layout<'a, L> {
+impl<'a, T: Real, const L: usize> Layout<'a, T, L> {
     pub(super) fn new(task: &'a Task<'a>, level: Level) -> Self {
         let count = task.class.len();
         let mut layout = Layout {
@@ -78,7 +79,7 @@ impl<'a, const L: usize> Layout<'a, L> {
         layout
     }
 
-    pub(super) fn run(mut self) -> Section<L> {
+    pub(super) fn run(mut self) -> Section<T, L> {
         self.find_needs();
         let actives = self.find_adjoints();
         self.find_lifetimes(&actives);

@@ -5,11 +5,12 @@ use crate::Op;
 use crate::program::fuse::Item;
 use crate::program::graph::Id;
 use crate::program::kernels::Names;
+use crate::program::real::Real;
 use crate::program::section::{Role, Scalar};
 use crate::program::simd::{Instruction, Work, kernel};
 use crate::program::tables::{Layer, NOWHERE, Term as Factors};
 
-impl<const L: usize> Layout<'_, L> {
+impl<T: Real, const L: usize> Layout<'_, T, L> {
     pub(super) fn emit_forward(&mut self) {
         self.place_splats();
         let items = std::mem::take(&mut self.items);
@@ -17,7 +18,7 @@ impl<const L: usize> Layout<'_, L> {
             let (work, names) = self.forward(item);
             self.out
                 .forward
-                .push(Instruction { kernel: kernel::<L>(self.level, work, false), names });
+                .push(Instruction { kernel: kernel::<T, L>(self.level, work, false), names });
             self.release(self.reads_forward(item), i as u32);
             // What only the guards or nobody reads goes when they have been checked.
         }
@@ -28,7 +29,7 @@ impl<const L: usize> Layout<'_, L> {
                 Role::Guard(holds) => (Work::Check(question.test), u32::from(holds)),
                 Role::Ask(at) => (Work::Ask(question.test), at),
             };
-            let kernel = kernel::<L>(self.level, work, false);
+            let kernel = kernel::<T, L>(self.level, work, false);
             self.out.forward.push(Instruction { kernel, names: [a, b, own, 0, 0, 0] });
         }
         self.out.kept = self.task.kept.iter().map(|&id| self.lanes(id)).collect();

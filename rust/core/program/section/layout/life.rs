@@ -3,8 +3,9 @@
 use super::{Layout, shared_of};
 use crate::program::fuse::{Item, Neuron, Term};
 use crate::program::graph::Id;
+use crate::program::real::Real;
 
-impl<const L: usize> Layout<'_, L> {
+impl<T: Real, const L: usize> Layout<'_, T, L> {
     /// The operands that the item's reverse gives adjoints to.
     pub(super) fn targets(&mut self, item: &Item) -> Vec<Id> {
         let all: Vec<Id> = match item {

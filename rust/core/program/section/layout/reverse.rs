@@ -4,10 +4,11 @@ use super::{Layout, NO_SLOT, shared_of};
 use crate::program::fuse::{Class, Item, Neuron, Term};
 use crate::program::graph::{Id, NONE};
 use crate::program::kernels::Names;
+use crate::program::real::Real;
 use crate::program::simd::{Instruction, Work, kernel};
 use crate::program::tables::{FRESH, NOWHERE};
 
-impl<const L: usize> Layout<'_, L> {
+impl<T: Real, const L: usize> Layout<'_, T, L> {
     pub(super) fn emit_reverse(&mut self, actives: &[bool]) {
         for &id in self.task.seeded {
             let target = self.target(id);
@@ -47,7 +48,9 @@ impl<const L: usize> Layout<'_, L> {
     }
 
     fn push_reverse(&mut self, work: Work, names: Names) {
-        self.out.reverse.push(Instruction { kernel: kernel::<L>(self.level, work, false), names });
+        self.out
+            .reverse
+            .push(Instruction { kernel: kernel::<T, L>(self.level, work, false), names });
         self.out.works.push(work);
     }
 
