@@ -21,8 +21,8 @@ fn replay(op: Op, x: &Array2<f64>, level: Level) -> (Array2<f64>, Array2<f64>) {
     let mut results = Results {
         values: Some(values.view_mut()),
         gradients: vec![Some(gradient.view_mut())],
-        parameters: &mut vec![],
-        totals: &mut vec![0.0],
+        parameters: &mut [],
+        totals: &mut [0.0],
         routes: None,
     };
     let rows = Rows { rows: x.nrows(), leaves: &[x.view()], parameters: &[], seeds: &[1.0] };

@@ -120,7 +120,7 @@ proptest! {
                 values: Some(got.view_mut()),
                 gradients: vec![Some(gradient.view_mut())],
                 parameters: &mut vec![0.0; w.len()],
-                totals: &mut vec![0.0],
+                totals: &mut [0.0],
                 routes: None,
             };
             let given = Rows { rows, leaves: &[x.view()], parameters: &w, seeds: &[1.0] };

@@ -7,6 +7,7 @@ mod kernels;
 mod level;
 mod paths;
 mod plan;
+mod products;
 mod real;
 mod recording;
 mod replay;

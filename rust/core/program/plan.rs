@@ -164,6 +164,7 @@ impl<T: Real> Plan<T> {
                 kept: &row_outputs,
                 seeded,
                 wanted: &given_flows(&class, &flows),
+                products: batch.numbers != Numbers::Exact,
             },
             level,
         );
@@ -190,6 +191,7 @@ impl<T: Real> Plan<T> {
                 kept: &kept,
                 seeded: &seeded,
                 wanted: &given_flows(&class, &flows),
+                products: false,
             },
             level,
         );

@@ -30,6 +30,8 @@ pub struct Task<'a> {
     pub seeded: &'a [Id],
     /// Of every node that is given, whether its adjoint is wanted.
     pub wanted: &'a [bool],
+    /// Whether large dense layers may become products of matrices.
+    pub products: bool,
 }
 
 /// What a question is asked for.

@@ -10,6 +10,7 @@ use std::arch::x86_64 as arch;
 use super::dense::{self, Pack, Plain};
 use super::kernels::{self, Frame, Names, Target};
 use super::level::Level;
+use super::products;
 use super::real::Real;
 use super::recording::Test;
 use super::tables::FRESH;
@@ -48,6 +49,10 @@ pub enum Work {
     Layer,
     /// Its reverse.
     LayerReverse,
+    /// A large dense layer, as a product of matrices.
+    Product,
+    /// Its reverse.
+    ProductReverse,
     /// A guard.
     Check(Test),
     /// A question.
@@ -72,7 +77,10 @@ impl<T: Real> Instruction<T> {
 /// The processor must have the level.
 #[must_use]
 pub fn kernel<T: Real, const L: usize>(level: Level, work: Work, care: bool) -> Kernel<T> {
-    let reverse = matches!(work, Work::Reverse(..) | Work::LinearReverse | Work::LayerReverse);
+    let reverse = matches!(
+        work,
+        Work::Reverse(..) | Work::LinearReverse | Work::LayerReverse | Work::ProductReverse
+    );
     // One lane wants fused multiply-add in its adjoints, and nothing else.
     let level = match level {
         Level::Avx512 if L == 1 => Level::Avx2,
@@ -449,6 +457,7 @@ macro_rules! level {
                 match work {
                     Work::Forward(op) => row_forward::<T, L>(op),
                     Work::Layer => layer::<T>,
+                    Work::Product => products::product::<T>,
                     Work::Check(Test::Less) => check::<T, L, 0>,
                     Work::Check(Test::LessEqual) => check::<T, L, 1>,
                     Work::Check(Test::Equal) => check::<T, L, 2>,
@@ -465,7 +474,8 @@ macro_rules! level {
             pub fn reverse<T: Real, const L: usize>(work: Work) -> Kernel<T> {
                 match work {
                     Work::Reverse(op, of) => row_reverse::<T, L>(op, of),
-                    Work::LayerReverse => layer_reverse::<T>,
+                    Work::ProductReverse if !$care => products::product_reverse::<T>,
+                    Work::LayerReverse | Work::ProductReverse => layer_reverse::<T>,
                     _ => linear_reverse::<T, L>,
                 }
             }

@@ -2,9 +2,12 @@
 
 mod forward;
 mod life;
+mod reserve;
 mod reverse;
 
 use std::sync::OnceLock;
+
+use reserve::Reserved;
 
 use rustc_hash::FxHashMap;
 
@@ -30,6 +33,7 @@ pub(super) struct Layout<'a, T: Real, const L: usize> {
     /// Whether a node gets an adjoint.
     gets: Vec<bool>,
     slots: Slots,
+    reserved: Reserved,
     value: Vec<u32>,
     adjoint: Vec<u32>,
     scalar: FxHashMap<Id, u32>,
@@ -52,6 +56,7 @@ impl<'a, T: Real, const L: usize> Layout<'a, T, L> {
             needs: task.wanted.to_vec(),
             gets: vec![false; count],
             slots: Slots::default(),
+            reserved: Reserved::default(),
             value: vec![NO_SLOT; count],
             adjoint: vec![NO_SLOT; count],
             scalar: FxHashMap::default(),
@@ -83,6 +88,7 @@ impl<'a, T: Real, const L: usize> Layout<'a, T, L> {
         self.find_needs();
         let actives = self.find_adjoints();
         self.find_lifetimes(&actives);
+        self.reserve();
         self.place_given();
         self.emit_forward();
         self.emit_reverse(&actives);
@@ -160,6 +166,14 @@ impl<'a, T: Real, const L: usize> Layout<'a, T, L> {
         actives
     }
 
+    /// A slot for a value: its own one, or any.
+    fn value_slot(&mut self, id: Id) -> u32 {
+        let own = self.reserved.values.get(&id).copied();
+        let slot = own.unwrap_or_else(|| self.slots.take());
+        self.value[id as usize] = slot;
+        slot
+    }
+
     fn offset(slot: u32) -> u32 {
         slot * L as u32
     }
@@ -178,8 +192,7 @@ impl<'a, T: Real, const L: usize> Layout<'a, T, L> {
             }
         }
         for id in given {
-            let slot = self.slots.take();
-            self.value[id as usize] = slot;
+            let slot = self.value_slot(id);
             self.out.given.push((id, Self::offset(slot)));
         }
     }

@@ -39,8 +39,7 @@ impl<T: Real, const L: usize> Layout<'_, T, L> {
     }
 
     fn result(&mut self, id: Id) -> u32 {
-        let slot = self.slots.take();
-        self.value[id as usize] = slot;
+        let slot = self.value_slot(id);
         Self::offset(slot)
     }
 
@@ -64,8 +63,8 @@ impl<T: Real, const L: usize> Layout<'_, T, L> {
                 }
                 (Work::Linear, [self.result(*id), first, terms.len() as u32, 0, 0, 0])
             }
-            Item::Layer(inputs, neurons) => {
-                let inputs = inputs.iter().map(|&x| self.lanes(x)).collect();
+            Item::Layer(ids, neurons) => {
+                let inputs = ids.iter().map(|&x| self.lanes(x)).collect();
                 let scalars = self.out.scalars.len() as u32;
                 let bias = neurons[0].bias.is_some();
                 for neuron in neurons {
@@ -79,8 +78,11 @@ impl<T: Real, const L: usize> Layout<'_, T, L> {
                 let layer =
                     Layer { inputs, outputs, scalars, bias, sums: NOWHERE, targets: Vec::new() };
                 self.out.tables.layers.push(layer);
-                let names = [self.out.tables.layers.len() as u32 - 1, 0, 0, 0, 0, 0];
-                (Work::Layer, names)
+                let at = self.out.tables.layers.len() as u32 - 1;
+                match self.matrices(ids, neurons) {
+                    Some([x, r]) => (Work::Product, [at, x, r, 0, 0, 0]),
+                    None => (Work::Layer, [at, 0, 0, 0, 0, 0]),
+                }
             }
         }
     }

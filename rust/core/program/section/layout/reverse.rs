@@ -60,7 +60,8 @@ impl<T: Real, const L: usize> Layout<'_, T, L> {
         if slot != NO_SLOT {
             return Self::offset(slot);
         }
-        let slot = self.slots.take();
+        let own = self.reserved.adjoints.get(&id).copied();
+        let slot = own.unwrap_or_else(|| self.slots.take());
         self.adjoint[id as usize] = slot;
         Self::offset(slot) | FRESH
     }
@@ -153,12 +154,16 @@ impl<T: Real, const L: usize> Layout<'_, T, L> {
                 }
             }
         }
+        let matrices = self.adjoint_matrices(inputs, neurons, &targets, sums != NOWHERE);
         let adjoints: Vec<u32> = neurons.iter().map(|n| self.adjoint[n.root as usize]).collect();
         let layer = &mut self.out.tables.layers[at as usize];
         (layer.targets, layer.sums) = (targets, sums);
         for (output, adjoint) in layer.outputs.iter_mut().zip(adjoints) {
             output.1 = if adjoint == NO_SLOT { NOWHERE } else { Self::offset(adjoint) };
         }
-        self.push_reverse(Work::LayerReverse, [at, 0, 0, 0, 0, 0]);
+        match matrices {
+            Some([x, a, d]) => self.push_reverse(Work::ProductReverse, [at, x, a, d, 0, 0]),
+            None => self.push_reverse(Work::LayerReverse, [at, 0, 0, 0, 0, 0]),
+        }
     }
 }

@@ -1,0 +1,84 @@
+//! Large dense layers as products of matrices, by the crate that `ndarray` takes for them.
+//!
+//! Inputs, outputs and their adjoints each stand in slots side by side: matrices of [`LANES`]
+//! columns. The sums have another order than the tape's.
+
+use std::ops::Range;
+
+use ndarray::linalg::general_mat_mul;
+use ndarray::{ArrayView2, ArrayViewMut2, s};
+
+use super::kernels::{Frame, LANES, Names, total};
+use super::real::Real;
+use super::tables::{FRESH, Layer, NOWHERE};
+
+/// Layers with fewer products than this are computed in lanes.
+const WORTH_A_PRODUCT: usize = 512;
+
+/// Whether a layer is large enough.
+pub fn worth(inputs: usize, outputs: usize) -> bool {
+    inputs * outputs >= WORTH_A_PRODUCT && inputs.min(outputs) >= 8
+}
+
+fn cut(offset: u32, slots: usize) -> Range<usize> {
+    offset as usize..offset as usize + slots * LANES
+}
+
+fn matrix<T: Real>(numbers: &[T], rows: usize) -> ArrayView2<'_, T> {
+    let shape = (rows, numbers.len() / rows);
+    ArrayView2::from_shape(shape, numbers).unwrap_or_else(|_| unreachable!("rows are whole"))
+}
+
+fn matrix_mut<T: Real>(numbers: &mut [T], rows: usize) -> ArrayViewMut2<'_, T> {
+    let shape = (rows, numbers.len() / rows);
+    ArrayViewMut2::from_shape(shape, numbers).unwrap_or_else(|_| unreachable!("rows are whole"))
+}
+
+/// A row of shared numbers a neuron: start, weights, bias.
+fn shared<'a, T: Real>(scalars: &'a [T], layer: &Layer) -> ArrayView2<'a, T> {
+    let outputs = layer.outputs.len();
+    matrix(&scalars[layer.scalars as usize..][..outputs * layer.width()], outputs)
+}
+
+/// A dense layer: `[layer, inputs, outputs]`.
+pub fn product<T: Real>(frame: &mut Frame<'_, T>, n: &Names) {
+    let layer = &frame.tables.layers[n[0] as usize];
+    let (inputs, outputs) = (layer.inputs.len(), layer.outputs.len());
+    let shared = shared(frame.scalars, layer);
+    let apart = frame.slots.get_disjoint_mut([cut(n[1], inputs), cut(n[2], outputs)]);
+    let Ok([x, r]) = apart else { unreachable!("results have their own slots") };
+    for (lanes, own) in r.chunks_exact_mut(LANES).zip(shared.rows()) {
+        lanes.fill(own[0] + own[inputs + 1]);
+    }
+    let weights = shared.slice(s![.., 1..=inputs]);
+    general_mat_mul(T::one(), &weights, &matrix(x, inputs), T::one(), &mut matrix_mut(r, outputs));
+}
+
+/// The reverse of [`product`]: `[layer, inputs, adjoints of the outputs, of the inputs]`.
+pub fn product_reverse<T: Real>(frame: &mut Frame<'_, T>, n: &Names) {
+    let layer = &frame.tables.layers[n[0] as usize];
+    let (inputs, outputs) = (layer.inputs.len(), layer.outputs.len());
+    let adjoints = matrix(&frame.slots[cut(n[2], outputs)], outputs);
+    if layer.sums != NOWHERE {
+        let x = matrix(&frame.slots[cut(n[1], inputs)], inputs);
+        let sums = &mut frame.sums[layer.sums as usize..][..outputs * layer.width()];
+        let mut sums = matrix_mut(sums, outputs);
+        let mut weights = sums.slice_mut(s![.., 1..=inputs]);
+        general_mat_mul(T::one(), &adjoints, &x.t(), T::one(), &mut weights);
+        for (mut own, lanes) in sums.rows_mut().into_iter().zip(adjoints.rows()) {
+            let sum = total(lanes.to_slice().unwrap_or_default());
+            own[0] += sum;
+            own[inputs + 1] += sum;
+        }
+    }
+    if n[3] != NOWHERE {
+        let weights = shared(frame.scalars, layer).slice_move(s![.., 1..=inputs]);
+        let places = [cut(n[2], outputs), cut(n[3] & !FRESH, inputs)];
+        let Ok([a, d]) = frame.slots.get_disjoint_mut(places) else {
+            unreachable!("every adjoint has its own slot")
+        };
+        let kept = if n[3] & FRESH == 0 { T::one() } else { T::ZERO };
+        let (a, mut d) = (matrix(a, outputs), matrix_mut(d, inputs));
+        general_mat_mul(T::one(), &weights.t(), &a, kept, &mut d);
+    }
+}
