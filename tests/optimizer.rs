@@ -89,7 +89,7 @@ fn a_clip_that_was_never_needed_changes_nothing_and_one_at_the_norm_does() {
     for (most, want) in [(1.0 + 2e-6, 1.0), (1.0, 1.0 / (1.0 + 1e-6)), (0.5, 0.5 / (1.0 + 1e-6))] {
         let mut sgd = Optimizer::new(Method::Sgd { momentum: 0.0, nesterov: false }, 1.0);
         sgd.clip_norm = most;
-        let mut at = [0.0, 0.0];
+        let mut at = vec![0.0, 0.0];
         sgd.step(&mut at, &[-0.6, 0.8]).expect("finite");
         assert_eq!(at, [0.6 * want, -0.8 * want]);
     }
@@ -102,7 +102,7 @@ proptest! {
         g in prop_oneof![-1e3..1e3_f64, -1e-3..1e-3_f64], smoothing in 0.0..0.99_f64
     ) {
         let method = Method::RmsProp { smoothing, epsilon: 1e-8, momentum: 0.0, centred: true };
-        let (mut rms, mut at) = (Optimizer::new(method, 1e-6), [0.0]);
+        let (mut rms, mut at) = (Optimizer::new(method, 1e-6), vec![0.0]);
         for _ in 0..500 {
             prop_assert_eq!(rms.step(&mut at, &[g]), Ok(()));
         }

@@ -251,6 +251,8 @@ struct Places {
     /// From captured values to parameters, and back.
     to: Runs,
     from: Runs,
+    /// Whether they are the same, in the same order.
+    same: bool,
 }
 
 impl Optimizer {
@@ -274,8 +276,10 @@ impl Optimizer {
                 .filter_map(|(address, k)| Some((k, *known.get(&address)?)))
                 .collect();
             let from = pairs.iter().map(|&(captured, own)| (own, captured)).collect();
+            let count = self.parameters.len();
+            let same = pairs.len() == count && pairs.iter().all(|(k, own)| k == own);
             let to = pairs.into_iter().collect();
-            *last = Arc::new(Places { captured: addresses.collect(), to, from });
+            *last = Arc::new(Places { captured: addresses.collect(), to, from, same });
         }
         Ok(last.clone())
     }
@@ -327,14 +331,14 @@ impl Epoch<'_, '_> {
             threads: self.threads,
             precision: self.numbers,
             numbers: rows,
-            now: &self.now,
+            now: if self.places.same { &self.data } else { &self.now },
             sync: &|| self.sync(),
         };
         filled.values = Some(values);
         self.paths.fill(missing, &call, &mut filled)?;
         let Filled { parameters, totals, .. } = filled;
         self.adjoints = parameters;
-        if self.now.len() != self.adjoints.len() {
+        if self.places.captured.len() != self.adjoints.len() {
             // A new path captured more.
             self.places = self.optimizer.places(missing.py(), self.paths)?;
             self.now = self.paths.data(missing.py())?;
@@ -342,10 +346,15 @@ impl Epoch<'_, '_> {
         if !totals[0].is_finite() {
             return Ok(false);
         }
-        self.gradient.fill(0.0);
-        self.places.to.add(&self.adjoints, &mut self.gradient);
-        let stepped = lock(&self.optimizer.core).step(&mut self.data, &self.gradient).is_ok();
-        self.places.from.copy(&self.data, &mut self.now);
+        if !self.places.same {
+            self.gradient.fill(0.0);
+            self.places.to.add(&self.adjoints, &mut self.gradient);
+        }
+        let gradient = if self.places.same { &self.adjoints } else { &self.gradient };
+        let stepped = lock(&self.optimizer.core).step(&mut self.data, gradient).is_ok();
+        if !self.places.same {
+            self.places.from.copy(&self.data, &mut self.now);
+        }
         Ok(stepped)
     }
 }

@@ -19,6 +19,7 @@ mod slots;
 mod tables;
 mod text;
 mod uses;
+mod work;
 
 pub use graph::{Graph, Trace};
 pub use kernels::LANES;

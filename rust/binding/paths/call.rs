@@ -69,12 +69,10 @@ impl Call<'_> {
 }
 
 impl Filled<'_> {
-    /// Makes room for so many captured values and results, all 0.
-    pub fn clear(&mut self, parameters: usize, outputs: usize) {
-        for (list, count) in [(&mut self.parameters, parameters), (&mut self.totals, outputs)] {
-            list.clear();
-            list.resize(count, 0.0);
-        }
+    /// Makes room for so many captured values and results.
+    pub fn fit(&mut self, parameters: usize, outputs: usize) {
+        self.parameters.resize(parameters, 0.0);
+        self.totals.resize(outputs, 0.0);
     }
 
     /// Zeroes gradients that are sums over the rows.

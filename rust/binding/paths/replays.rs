@@ -141,7 +141,9 @@ impl Paths {
         let py = missing.py();
         let (routes, known) = self.routes(missing, call)?;
         let outputs = known.outputs.unwrap_or_default();
-        filled.clear(lock(&self.parameters).len(), outputs);
+        filled.fit(lock(&self.parameters).len(), outputs);
+        filled.parameters.fill(0.0);
+        filled.totals.fill(0.0);
         let (mut parameters, mut totals) = (vec![0.0; filled.parameters.len()], vec![0.0; outputs]);
         filled.clear_shared(call);
         for path in 0..known.paths.traces().len() {
@@ -199,7 +201,7 @@ impl Paths {
             return self.replay_paths(missing, call, filled);
         }
         let plan = self.plan(&known, Some(0), call.batch(Asking::Guards));
-        filled.clear(lock(&self.parameters).len(), known.outputs.unwrap_or_default());
+        filled.fit(lock(&self.parameters).len(), known.outputs.unwrap_or_default());
         let mut results = Results {
             values: filled.values.as_mut().map(|to| to.view_mut()),
             gradients: filled

@@ -1,15 +1,15 @@
-//! Large dense layers as products of matrices, by the crate that `ndarray` takes for them.
+//! Large dense layers as products of matrices, by the `gemm` crate.
 //!
 //! Inputs, outputs and their adjoints each stand in slots side by side: matrices of [`LANES`]
 //! columns. The sums have another order than the tape's.
 
 use std::ops::Range;
 
-use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 
 use super::kernels::{Frame, LANES, Names, total};
 use super::real::Real;
+use super::simd::multiply;
 use super::tables::{FRESH, Layer, NOWHERE};
 
 /// Layers with fewer products than this are computed in lanes.
@@ -51,7 +51,7 @@ pub fn product<T: Real>(frame: &mut Frame<'_, T>, n: &Names) {
         lanes.fill(own[0] + own[inputs + 1]);
     }
     let weights = shared.slice(s![.., 1..=inputs]);
-    general_mat_mul(T::one(), &weights, &matrix(x, inputs), T::one(), &mut matrix_mut(r, outputs));
+    multiply(matrix_mut(r, outputs), true, &weights, &matrix(x, inputs));
 }
 
 /// The reverse of [`product`]: `[layer, inputs, adjoints of the outputs, of the inputs]`.
@@ -63,8 +63,7 @@ pub fn product_reverse<T: Real>(frame: &mut Frame<'_, T>, n: &Names) {
         let x = matrix(&frame.slots[cut(n[1], inputs)], inputs);
         let sums = &mut frame.sums[layer.sums as usize..][..outputs * layer.width()];
         let mut sums = matrix_mut(sums, outputs);
-        let mut weights = sums.slice_mut(s![.., 1..=inputs]);
-        general_mat_mul(T::one(), &adjoints, &x.t(), T::one(), &mut weights);
+        multiply(sums.slice_mut(s![.., 1..=inputs]), true, &adjoints, &x.t());
         for (mut own, lanes) in sums.rows_mut().into_iter().zip(adjoints.rows()) {
             let sum = total(lanes.to_slice().unwrap_or_default());
             own[0] += sum;
@@ -77,8 +76,6 @@ pub fn product_reverse<T: Real>(frame: &mut Frame<'_, T>, n: &Names) {
         let Ok([a, d]) = frame.slots.get_disjoint_mut(places) else {
             unreachable!("every adjoint has its own slot")
         };
-        let kept = if n[3] & FRESH == 0 { T::one() } else { T::ZERO };
-        let (a, mut d) = (matrix(a, outputs), matrix_mut(d, inputs));
-        general_mat_mul(T::one(), &weights.t(), &a, kept, &mut d);
+        multiply(matrix_mut(d, inputs), n[3] & FRESH == 0, &weights.t(), &matrix(a, outputs));
     }
 }

@@ -12,8 +12,9 @@ use super::fuse::Class;
 use super::graph::{Graph, Id, Question};
 use super::level::Level;
 use super::real::Real;
-use super::simd::{Instruction, Work, kernel};
+use super::simd::{Instruction, kernel};
 use super::tables::Tables;
+use super::work::Work;
 use layout::Layout;
 
 /// What a section is made of.

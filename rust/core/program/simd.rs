@@ -7,6 +7,8 @@
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64 as arch;
 
+use ndarray::{ArrayView2, ArrayViewMut2};
+
 use super::dense::{self, Pack, Plain};
 use super::kernels::{self, Frame, Names, Target};
 use super::level::Level;
@@ -14,6 +16,7 @@ use super::products;
 use super::real::Real;
 use super::recording::Test;
 use super::tables::FRESH;
+use super::work::Work;
 use crate::Op;
 use crate::number::Lane;
 use crate::op::{Rule, rule};
@@ -32,33 +35,6 @@ pub struct Instruction<T: Real> {
     pub kernel: Kernel<T>,
     /// What it names.
     pub names: Names,
-}
-
-/// What a kernel is looked up by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Work {
-    /// The value of a row of the table.
-    Forward(Op),
-    /// Its partial derivatives, times the adjoint: for which operands, one bit each.
-    Reverse(Op, u8),
-    /// A sum of terms.
-    Linear,
-    /// Its reverse.
-    LinearReverse,
-    /// A dense layer.
-    Layer,
-    /// Its reverse.
-    LayerReverse,
-    /// A large dense layer, as a product of matrices.
-    Product,
-    /// Its reverse.
-    ProductReverse,
-    /// A guard.
-    Check(Test),
-    /// A question.
-    Ask(Test),
-    /// A sum over the lanes.
-    Reduce,
 }
 
 impl<T: Real> Instruction<T> {
@@ -141,6 +117,29 @@ unsafe fn target<'a, T: Real, const L: usize>(
 ) -> Target<'a, T, L> {
     // SAFETY: the caller's word.
     Target::new(unsafe { write(frame, name & !FRESH) }, name)
+}
+
+/// Adds the product of two matrices to what stands in `to`, or puts it there.
+///
+/// Their sizes must fit each other.
+pub fn multiply<T: Real>(
+    mut to: ArrayViewMut2<'_, T>,
+    keep: bool,
+    a: &ArrayView2<'_, T>,
+    b: &ArrayView2<'_, T>,
+) {
+    let ((m, k), (l, n)) = (a.dim(), b.dim());
+    assert!(to.dim() == (m, n) && k == l, "matrices that fit each other");
+    let [(r, rc), (x, xc), (y, yc)] =
+        [to.strides(), a.strides(), b.strides()].map(|s| (s[0], s[1]));
+    let (one, alone) = (T::one(), gemm::Parallelism::None);
+    // SAFETY: pointers, sizes and strides are those of the views, and nobody else writes to `to`.
+    unsafe {
+        let (to, a, b) = (to.as_mut_ptr(), a.as_ptr(), b.as_ptr());
+        gemm::gemm(
+            m, n, k, to, rc, r, keep, a, xc, x, b, yc, y, one, one, false, false, false, alone,
+        );
+    }
 }
 
 /// A register of the processor's, by its instructions. Only the copies of kernels that are made for

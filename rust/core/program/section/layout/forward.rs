@@ -7,8 +7,9 @@ use crate::program::graph::Id;
 use crate::program::kernels::Names;
 use crate::program::real::Real;
 use crate::program::section::{Role, Scalar};
-use crate::program::simd::{Instruction, Work, kernel};
+use crate::program::simd::{Instruction, kernel};
 use crate::program::tables::{Layer, NOWHERE, Term as Factors};
+use crate::program::work::Work;
 
 impl<T: Real, const L: usize> Layout<'_, T, L> {
     pub(super) fn emit_forward(&mut self) {

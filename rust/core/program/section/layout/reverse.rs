@@ -5,8 +5,9 @@ use crate::program::fuse::{Class, Item, Neuron, Term};
 use crate::program::graph::{Id, NONE};
 use crate::program::kernels::Names;
 use crate::program::real::Real;
-use crate::program::simd::{Instruction, Work, kernel};
+use crate::program::simd::{Instruction, kernel};
 use crate::program::tables::{FRESH, NOWHERE};
+use crate::program::work::Work;
 
 impl<T: Real, const L: usize> Layout<'_, T, L> {
     pub(super) fn emit_reverse(&mut self, actives: &[bool]) {
