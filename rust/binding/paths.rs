@@ -204,8 +204,8 @@ impl Paths {
     ///     A number for each of the first captured values.
     #[expect(clippy::needless_pass_by_value, reason = "PyO3 hands over what it extracted")]
     fn add_gradient(&self, py: Python<'_>, gradient: PyReadonlyArray1<'_, f64>) {
-        for (value, adjoint) in self.captured(py).iter().zip(gradient.as_array()) {
-            if let Some(value) = Handle::of(value) {
+        for (value, adjoint) in self.captured().iter().zip(gradient.as_array()) {
+            if let Some(value) = Handle::of(value.bind(py)) {
                 sweep(&value, *adjoint);
             }
         }
@@ -214,7 +214,9 @@ impl Paths {
     /// The captured values, in the order in which they were met.
     #[getter]
     fn parameters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        PyList::new(py, self.captured(py))
+        let captured: Vec<Any<'_>> =
+            self.captured().iter().map(|value| value.bind(py).clone()).collect();
+        PyList::new(py, captured)
     }
 
     /// Number of results; -1 before the first recording.
@@ -327,8 +329,8 @@ impl Paths {
 
 impl Paths {
     /// The captured values.
-    pub fn captured<'py>(&self, py: Python<'py>) -> Vec<Any<'py>> {
-        lock(&self.parameters).iter().map(|value| value.bind(py).clone()).collect()
+    pub fn captured(&self) -> MutexGuard<'_, Vec<Py<PyAny>>> {
+        lock(&self.parameters)
     }
 
     /// Takes a recording in, and a second one at the same point, which must be the same.

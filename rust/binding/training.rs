@@ -191,11 +191,12 @@ impl Optimizer {
         }
         let before = lock(&self.core).rate;
         let handles = self.handles(py);
+        let places = self.places(py, paths)?;
         let mut job = Epoch {
             data: handles.iter().map(Handle::data).collect(),
             gradient: vec![0.0; handles.len()],
-            places: self.places(py, paths)?,
-            now: paths.data(py)?,
+            now: if places.same { Vec::new() } else { paths.data(py)? },
+            places,
             adjoints: Vec::new(),
             paths,
             optimizer: self,
@@ -258,8 +259,10 @@ struct Places {
 impl Optimizer {
     /// The places of the captured values; found again only where these are others.
     fn places(&self, py: Python<'_>, paths: &Paths) -> PyResult<Arc<Places>> {
-        let captured = paths.captured(py);
-        if captured.iter().any(|value| Handle::of(value).is_none_or(|value| value.at() >= 0)) {
+        let captured = paths.captured();
+        let inner =
+            |value: &Py<PyAny>| Handle::of(value.bind(py)).is_none_or(|value| value.at() >= 0);
+        if captured.iter().any(inner) {
             return Err(PyRuntimeError::new_err(
                 "the function captures a value that was computed from others, which a native step \
                  cannot follow; compute it inside the function",
@@ -295,7 +298,7 @@ struct Epoch<'a, 'py> {
     data: Vec<f64>,
     gradient: Vec<f64>,
     places: Arc<Places>,
-    /// Data of the captured values, and their gradient.
+    /// Data of the captured values, where these are not the parameters; and their gradient.
     now: Vec<f64>,
     adjoints: Vec<f64>,
     threads: usize,

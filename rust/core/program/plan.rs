@@ -269,7 +269,7 @@ impl Scalars {
         let (mut constants, mut parameters, mut values) = (Vec::new(), Vec::new(), Vec::new());
         for (scalar, at) in scalars.iter().zip(0..) {
             match *scalar {
-                Scalar::Number(x) => constants.push((at, x)),
+                Scalar::Number(bits) => constants.push((at, f64::from_bits(bits))),
                 Scalar::Node(id) => match parameter(graph, id) {
                     Some(k) => parameters.push((k, at)),
                     None => values.push((value(id), at)),

@@ -45,12 +45,12 @@ pub enum Role {
 }
 
 /// A number that all rows share.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scalar {
     /// The value of a node.
     Node(Id),
-    /// A constant that no node stands for.
-    Number(f64),
+    /// The bits of a constant that no node stands for.
+    Number(u64),
 }
 
 /// Instructions for `L` rows at a time.

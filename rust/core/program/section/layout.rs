@@ -38,6 +38,10 @@ pub(super) struct Layout<'a, T: Real, const L: usize> {
     adjoint: Vec<u32>,
     scalar: FxHashMap<Id, u32>,
     sum: FxHashMap<Id, u32>,
+    /// Where the shared numbers of layers start: a convolution has the same at each place.
+    shared: FxHashMap<Vec<Scalar>, u32>,
+    /// Where the sums of those shared numbers' adjoints start.
+    sums: FxHashMap<u32, u32>,
     partials: FxHashMap<Op, Vec<Uses>>,
     out: Section<T, L>,
 }
@@ -61,6 +65,8 @@ impl<'a, T: Real, const L: usize> Layout<'a, T, L> {
             adjoint: vec![NO_SLOT; count],
             scalar: FxHashMap::default(),
             sum: FxHashMap::default(),
+            shared: FxHashMap::default(),
+            sums: FxHashMap::default(),
             partials: FxHashMap::default(),
             out: Section {
                 forward: Vec::new(),

@@ -2,7 +2,7 @@
 
 use super::Layout;
 use crate::Op;
-use crate::program::fuse::Item;
+use crate::program::fuse::{Item, Neuron};
 use crate::program::graph::Id;
 use crate::program::kernels::Names;
 use crate::program::real::Real;
@@ -66,15 +66,8 @@ impl<T: Real, const L: usize> Layout<'_, T, L> {
             }
             Item::Layer(ids, neurons) => {
                 let inputs = ids.iter().map(|&x| self.lanes(x)).collect();
-                let scalars = self.out.scalars.len() as u32;
+                let scalars = self.shared_numbers(neurons);
                 let bias = neurons[0].bias.is_some();
-                for neuron in neurons {
-                    let number =
-                        |id: Option<Id>, other| id.map_or(Scalar::Number(other), Scalar::Node);
-                    self.out.scalars.push(number(neuron.start, -0.0));
-                    self.out.scalars.extend(neuron.weights.iter().map(|&id| Scalar::Node(id)));
-                    self.out.scalars.push(number(neuron.bias, 0.0));
-                }
                 let outputs = neurons.iter().map(|n| (self.result(n.root), NOWHERE)).collect();
                 let layer =
                     Layer { inputs, outputs, scalars, bias, sums: NOWHERE, targets: Vec::new() };
@@ -86,5 +79,22 @@ impl<T: Real, const L: usize> Layout<'_, T, L> {
                 }
             }
         }
+    }
+
+    /// Where the shared numbers of a layer start: for each neuron its own in their order.
+    fn shared_numbers(&mut self, neurons: &[Neuron]) -> u32 {
+        let number =
+            |id: Option<Id>, other: f64| id.map_or(Scalar::Number(other.to_bits()), Scalar::Node);
+        let each = neurons.iter().flat_map(|neuron| {
+            let weights = neuron.weights.iter().map(|&id| Scalar::Node(id));
+            let start = std::iter::once(number(neuron.start, -0.0));
+            start.chain(weights).chain(std::iter::once(number(neuron.bias, 0.0)))
+        });
+        let numbers: Vec<Scalar> = each.collect();
+        let scalars = &mut self.out.scalars;
+        *self.shared.entry(numbers).or_insert_with_key(|numbers| {
+            scalars.extend(numbers);
+            (scalars.len() - numbers.len()) as u32
+        })
     }
 }

@@ -146,13 +146,11 @@ impl<T: Real, const L: usize> Layout<'_, T, L> {
         let wanted = |neuron: &Neuron| shared_of(neuron).any(|(_, id)| self.needs[id as usize]);
         let mut sums = NOWHERE;
         if neurons.iter().any(wanted) {
-            sums = self.out.sums.len() as u32;
-            for neuron in neurons {
-                let start = self.out.sums.len();
-                self.out.sums.resize(start + inputs.len() + 2, None);
-                for (k, id) in shared_of(neuron).filter(|&(_, id)| self.needs[id as usize]) {
-                    self.out.sums[start + k] = Some(id);
-                }
+            let scalars = self.out.tables.layers[at as usize].scalars;
+            let next = self.out.sums.len() as u32;
+            sums = *self.sums.entry(scalars).or_insert(next);
+            if sums == next {
+                self.push_sums(inputs.len() + 2, neurons);
             }
         }
         let matrices = self.adjoint_matrices(inputs, neurons, &targets, sums != NOWHERE);
@@ -165,6 +163,17 @@ impl<T: Real, const L: usize> Layout<'_, T, L> {
         match matrices {
             Some([x, a, d]) => self.push_reverse(Work::ProductReverse, [at, x, a, d, 0, 0]),
             None => self.push_reverse(Work::LayerReverse, [at, 0, 0, 0, 0, 0]),
+        }
+    }
+
+    /// Sums for the shared numbers of a layer, `width` for each neuron.
+    fn push_sums(&mut self, width: usize, neurons: &[Neuron]) {
+        for neuron in neurons {
+            let start = self.out.sums.len();
+            self.out.sums.resize(start + width, None);
+            for (k, id) in shared_of(neuron).filter(|&(_, id)| self.needs[id as usize]) {
+                self.out.sums[start + k] = Some(id);
+            }
         }
     }
 }
