@@ -169,7 +169,7 @@ def test_what_cannot_be_recorded_is_trained_on_the_tape():
 def test_a_diverging_run_keeps_the_last_good_parameters(native):
     model = MLP([3, 4, 1], seed=1)
     optimizer = SGD(model.parameters(), 1e200)
-    with pytest.raises(ValueError, match=r"(gradient of|would make) layer\d.neuron\d"):
+    with pytest.raises(ValueError, match=r"the loss became (inf|nan) in epoch 1; .*changed"):
         fit(
             model,
             X,

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from gradtape.choosing import chosen_loss, chosen_optimizer
-from gradtape.data.checking import checked_rows
+from gradtape.data.checking import checked_rows, listed
 from gradtape.data.preparing import train_test_split
 from gradtape.functions import no_grad
 from gradtape.history import History
@@ -69,14 +69,14 @@ def learn(
     chosen = _usual(targets, names, outputs) if loss is None else chosen_loss(loss)
     scaling = None if before is None else before.scaling
     if standardise and scaling is None:
-        scaling = Scaling.of(np.array(checked_rows(rows, "the training data")))
+        scaling = Scaling.of(np.asarray(checked_rows(rows, "the training data")))
     fitted = Fitted(
         _task(chosen, targets, names, outputs), _name(chosen), classes=names, scaling=scaling
     )
 
     def prepared(rows: Any, targets: Any, what: str) -> tuple[Any, Any]:
         if scaling is not None:
-            rows = scaling(np.array(checked_rows(rows, what)))
+            rows = scaling(np.asarray(checked_rows(rows, what)))
         return rows, targets if found is None else _numbers(targets, found, outputs, chosen)
 
     train = prepared(rows, targets, "the training data")
@@ -146,7 +146,7 @@ def _validation(given: Any) -> tuple[Any, Any] | None:
 
 def _outputs(model: Model, rows: Any) -> int:
     with no_grad():
-        return len(model(checked_rows(rows[:1], "the training data")[0]))
+        return len(model(listed(checked_rows(rows[:1], "the training data"))[0]))
 
 
 def _names(
@@ -158,7 +158,7 @@ def _names(
         return None
     names = names if known is None else known
     for what, some in (("training", targets), ("validation", validation and validation[1])):
-        for i, target in enumerate(() if some is None else some):
+        for i, target in enumerate(() if some is None else listed(some)):
             if target not in names:
                 raise ValueError(
                     f"the {what} data, target of row {i}: the class {target!r} is not one of "
@@ -179,8 +179,8 @@ def _check_classes(names: tuple[str, ...], outputs: int) -> None:
 def _numbers(targets: Sequence[Any], names: tuple[str, ...], outputs: int, loss: Loss) -> list[int]:
     places = {name: i for i, name in enumerate(names)}
     if outputs == 1 and _name(loss) == hinge.__name__:
-        return [2 * places[str(target)] - 1 for target in targets]
-    return [places[str(target)] for target in targets]
+        places = {name: 2 * i - 1 for name, i in places.items()}
+    return [places[target] for target in listed(targets)]
 
 
 def _usual(targets: Sequence[Any], names: tuple[str, ...] | None, outputs: int) -> Loss:
@@ -191,6 +191,8 @@ def _usual(targets: Sequence[Any], names: tuple[str, ...] | None, outputs: int) 
 
 
 def _whole(targets: Sequence[Any]) -> bool:
+    if isinstance(targets, np.ndarray) and targets.dtype != object:
+        return targets.ndim == 1 and targets.dtype.kind in "iu"
     return all(isinstance(target, (int, np.integer)) for target in targets)
 
 
@@ -209,5 +211,6 @@ def _task(loss: Loss, targets: Any, names: tuple[str, ...] | None, outputs: int)
         return "labels" if outputs > 1 else "class"
     if getattr(loss, "takes_probabilities", False) or names is not None:
         return "class"
-    whole = not several and all(float(target).is_integer() for target in targets)
-    return "class" if outputs > 1 and whole else "numbers"
+    if outputs == 1 or several:
+        return "numbers"
+    return "class" if all(map(float.is_integer, map(float, listed(targets)))) else "numbers"

@@ -49,6 +49,14 @@ def drawing(init: str) -> Draw:
     return INITS[init]
 
 
+class _Usual(int):
+    """A size that nobody asked for."""
+
+
+# How many rows a step takes where nobody says.
+USUAL_BATCH = _Usual(16)
+
+
 def generator(seed: int | Random) -> Random:
     """A generator of random numbers from a seed; one that is given already is shared.
 

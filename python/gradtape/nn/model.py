@@ -13,6 +13,7 @@ from gradtape._core import Value
 from gradtape.functions import no_grad
 from gradtape.nn import predicting
 from gradtape.nn.fitted import Fitted
+from gradtape.nn.initial import USUAL_BATCH
 from gradtape.nn.neuron import Module
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class Model(Module):
         optimizer: Any = None,
         learning_rate: float | Callable[[int], float] | None = None,
         epochs: int = 50,
-        batch_size: int | None = 16,
+        batch_size: int | None = USUAL_BATCH,
         validation_data: tuple[Any, Any] | None = None,
         validation_share: float = 0.0,
         patience: int | None = None,

@@ -1,6 +1,6 @@
 """What a model is made of, and whether it is being trained."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,18 +20,23 @@ def parts(model: Any) -> Iterator[Any]:
     """
     seen: set[int] = set()
     waiting = [model]
+
+    def wait(found: Iterable[Any]) -> None:
+        # Numbers are left out here: a layer has thousands of them.
+        waiting.extend(x for x in found if not isinstance(x, (Value, str, int, float)))
+
     while waiting:
         part = waiting.pop()
-        if isinstance(part, (Value, str, int, float)) or id(part) in seen:
+        if id(part) in seen:
             continue
         seen.add(id(part))
         if isinstance(part, dict):
-            waiting += reversed(part.values())
+            wait(reversed(part.values()))
         elif isinstance(part, (list, tuple)):
-            waiting += reversed(part)
+            wait(reversed(part))
         elif hasattr(part, "parameters") or part is model:
             yield part
-            waiting += reversed(getattr(part, "__dict__", {}).values())
+            wait(reversed(getattr(part, "__dict__", {}).values()))
 
 
 def switches(model: Any) -> list[Any]:
