@@ -23,10 +23,26 @@ from gradtape.training_data import Checked, Data, Forward
 __all__ = ["Epochs", "Programs", "native_epochs"]
 
 Numbers = NDArray[np.float64]
-Programs = dict[tuple[Any, ...], Compiled]
 MOST_CLASSES = 64
 MOST_PATHS = 64
 MOST_PROGRAMS = 16
+
+
+class Programs:
+    """Programs of one model that were recorded: a model that has some keeps them as `programs`."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[Any, ...], Compiled] = {}
+
+    def get(self, key: tuple[Any, ...]) -> Compiled | None:
+        """The program of this key."""
+        return self._found.get(key)
+
+    def keep(self, key: tuple[Any, ...], program: Compiled) -> None:
+        """Let it be found by the key; all others are dropped where there are too many."""
+        if len(self._found) >= MOST_PROGRAMS:
+            self._found.clear()
+        self._found[key] = program
 
 
 class Epochs:
@@ -180,9 +196,7 @@ def native_epochs(
         except Exception:
             continue  # steps on the tape will tell what is wrong, if anything is
         if noise is None:
-            if len(programs) >= MOST_PROGRAMS:
-                programs.clear()
-            programs[key] = program
+            programs.keep(key, program)
         return epochs
     return None
 

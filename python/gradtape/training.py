@@ -201,7 +201,7 @@ def fit(
     stepper = chosen_optimizer(optimizer, model.parameters())
     batch = _batch(batch_size, len(good), stepper)
     # A model may keep its programs for the next training.
-    programs: Programs = getattr(model, "programs", {})
+    programs: Programs = getattr(model, "programs", None) or Programs()
 
     def natively(data: Checked, flag: bool, noise: Noise | None, weights: Any) -> Epochs | None:
         if native is False:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import column_or_1d, validate_data
 
 from gradtape.estimators.base import Network
@@ -125,6 +126,7 @@ n_features_in_, feature_names_in_
         """
         return self._fit(X, y, sample_weight, goes_on=self._goes_on(), partial=False)
 
+    @available_if(Network._steps_on_batches)  # type: ignore[untyped-decorator, unused-ignore]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPRegressor":
         """Train one epoch on these rows, going on from what was trained before.
 

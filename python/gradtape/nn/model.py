@@ -34,6 +34,8 @@ class Model(Module):
 
     #: What the last `fit` told of the data; None before it.
     fitted: Fitted | None = None
+    #: What training recorded, if it is to be kept for the next; see `gradtape.fit`.
+    programs: Any = None
     kinds: ClassVar[dict[str, type["Model"]]] = {}
 
     def __init_subclass__(cls, **settings: Any) -> None:
@@ -230,7 +232,8 @@ class Model(Module):
         return kept[1]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: x for name, x in vars(self).items() if name != "_kept_program"}
+        made = ("_kept_program", "programs")
+        return {name: x for name, x in vars(self).items() if name not in made}
 
     def predict(self, rows: Iterable[Any]) -> Any:
         """What each row is predicted to be.

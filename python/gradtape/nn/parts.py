@@ -6,6 +6,8 @@ from typing import Any
 
 from gradtape._core import Value
 
+NUMBERS = frozenset([Value, float, int, str, bool])
+
 
 def parts(model: Any) -> Iterator[Any]:
     """The model and every layer in it, in the order in which its attributes were set.
@@ -22,12 +24,14 @@ def parts(model: Any) -> Iterator[Any]:
     waiting = [model]
 
     def wait(found: Iterable[Any]) -> None:
-        # Numbers are left out here: a layer has thousands of them.
-        waiting.extend(x for x in found if not isinstance(x, (Value, str, int, float)))
+        # Told apart by their types all at once: a layer has thousands of numbers.
+        inside = list(found)
+        if not NUMBERS.issuperset(map(type, inside)):
+            waiting.extend(x for x in inside if type(x) not in NUMBERS)
 
     while waiting:
         part = waiting.pop()
-        if id(part) in seen:
+        if isinstance(part, (Value, str, int, float)) or id(part) in seen:
             continue
         seen.add(id(part))
         if isinstance(part, dict):

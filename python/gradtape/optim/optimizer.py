@@ -74,6 +74,8 @@ def checked_parameters(parameters: Iterable[Value]) -> list[Value]:
         ) from None
     if not checked:
         raise ValueError("there is no parameter to optimize")
+    if set(map(type, checked)) == {Value} and not any(p.op for p in checked):
+        return checked
     for i, parameter in enumerate(checked):
         if not isinstance(parameter, Value):
             raise TypeError(f"parameters[{i}] must be a Value, not {type(parameter).__name__}")
