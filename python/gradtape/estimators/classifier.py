@@ -281,6 +281,9 @@ class MLPClassifier(ClassifierMixin, Network):  # type: ignore[misc]
         return y if fits else None
 
     def _validation_score(self, X: Numbers, y: NDArray[Any], weights: Numbers | None) -> float:
+        if weights is None and len(self.classes_) > 1:
+            # The look after the epoch has counted the same.
+            return self._history.validation_accuracy[-1]
         right = np.argmax(self._scores(self._forward(X)), axis=1)
         return float(accuracy_score(y, right, sample_weight=weights))
 

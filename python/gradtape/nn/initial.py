@@ -17,7 +17,8 @@ def _he(random: Random, inputs: int, outputs: int, count: int) -> list[float]:
 
 def _glorot(random: Random, inputs: int, outputs: int, count: int) -> list[float]:
     bound = math.sqrt(6.0 / (inputs + outputs))
-    return [random.uniform(-bound, bound) for _ in range(count)]
+    # What random.uniform computes, to the last bit.
+    return [-bound + (bound + bound) * random.random() for _ in range(count)]
 
 
 def _small(random: Random, inputs: int, outputs: int, count: int) -> list[float]:
