@@ -19,7 +19,7 @@ from gradtape.nn.noise import Noise
 from gradtape.nn.parts import training
 from gradtape.optim import LBFGS
 from gradtape.stepping import Epochs
-from gradtape.training_data import Data, Forward, Judge, data_of
+from gradtape.training_data import Data, Forward, Judge, check_loss, data_of
 
 __all__ = ["Diverged", "Look", "Pass", "Step", "Whole", "checked_loss", "noisy", "weighted"]
 
@@ -41,19 +41,13 @@ def checked_loss(total: Any) -> Value:
     Raises
     ------
     TypeError
-        If it is a plain number.
+        If it is no Value.
     Diverged
         If it is nan or infinite.
     """
-    if not isinstance(total, Value):
-        raise TypeError(
-            f"the loss must give a Value, not {type(total).__name__} {total!r}: a plain number has "
-            "no gradient; compute it from the outputs themselves and not from their .data, with "
-            "gradtape's functions in place of math's"
-        )
-    if not math.isfinite(total.data):
+    if not math.isfinite(check_loss(total).data):
         raise Diverged(total.data)
-    return total
+    return total  # type: ignore[no-any-return]
 
 
 def noisy(forward: Forward, noise: Noise) -> Forward:

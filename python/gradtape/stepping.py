@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradtape._core import Value
 from gradtape.compiling import compile
 from gradtape.compiling.calls import Call
 from gradtape.compiling.function import Compiled
@@ -18,7 +17,7 @@ from gradtape.errors import GradtapeError
 from gradtape.nn.noise import Noise
 from gradtape.optim import LBFGS, Optimizer
 from gradtape.packing import Packing
-from gradtape.training_data import Checked, Data, Forward
+from gradtape.training_data import Checked, Data, Forward, check_loss
 
 __all__ = ["Epochs", "Programs", "native_epochs"]
 
@@ -257,9 +256,7 @@ def _program(
 ) -> Compiled:
     def program(x: Any, t: Any) -> Any:
         outputs = forward([packing.row(x)])[0]
-        value = loss([outputs], [target(t[:-1] if weighted else t)])
-        if not isinstance(value, Value):
-            raise TypeError(f"the loss must be a Value, not {type(value).__name__}")
+        value = check_loss(loss([outputs], [target(t[:-1] if weighted else t)]))
         return np.array([value * t[-1] if weighted else value, *outputs], dtype=object)
 
     most = MOST_PATHS * len(packing.lengths)

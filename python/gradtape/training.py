@@ -67,6 +67,22 @@ def _eager_step(forward: Forward, loss: Loss, optimizer: Optimizer) -> Step:
     return step
 
 
+def _check(model: Any, callback: Any, validation: Any) -> None:
+    """Refuse what is no model, no callback and no pair."""
+    if isinstance(model, type) or not callable(model) or not hasattr(model, "parameters"):
+        what = f"the class {model.__name__}" if isinstance(model, type) else repr(model)
+        raise TypeError(
+            f"model must be a network such as MLP([4, 10, 3]), or anything that can be called with "
+            f"a row and has parameters(), not {what}"
+        )
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback must be callable, not {type(callback).__name__} {callback!r}")
+    if validation is not None and not (
+        isinstance(validation, (tuple, list)) and len(validation) == 2
+    ):
+        raise TypeError("validation must be a pair (rows, targets)")
+
+
 def _batch(batch_size: int | None, rows: int, optimizer: Any) -> int:
     """How many rows a step takes."""
     given = batch_size is not None and batch_size is not USUAL_BATCH
@@ -191,6 +207,7 @@ def fit(
     >>> model.predict(xor)
     [0, 1, 1, 0]
     """
+    _check(model, callback, validation)
     epochs, loss = size(epochs, "epochs"), chosen_loss(loss)
     logits = on_logits(loss)
     forward, switched = forward_of(model, logits), switches(model)

@@ -1,7 +1,9 @@
 """Rows, targets and weights as model and loss accept them, before anything is trained."""
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,7 +11,7 @@ from numpy.typing import NDArray
 
 from gradtape._core import Value
 from gradtape.compiling import compile
-from gradtape.data.checking import checked_rows, checked_targets, listed
+from gradtape.data.checking import check_kind, checked_rows, checked_targets, listed
 from gradtape.functions import no_grad
 from gradtape.losses import Loss
 
@@ -18,12 +20,14 @@ __all__ = [
     "Data",
     "Forward",
     "Judge",
+    "check_loss",
     "checked_data",
     "checked_weights",
     "data_of",
     "forward_of",
     "judging",
     "on_logits",
+    "told",
 ]
 
 # An array where all are of one kind.
@@ -76,28 +80,62 @@ def checked_data(
     good_rows = checked_rows(rows, what, sequences=bool(getattr(model, "sequences", False)))
     good_targets = checked_targets(targets, len(good_rows), what)
     with no_grad():
-        # One row shows what outputs look like.
-        outputs = data_of(forward_of(model, on_logits(loss))(listed(good_rows[:1]))[0])
-        _show_targets(loss, outputs, good_targets)
+        # One row shows what outputs look like; they are Values, as in training.
+        with told(f"{what}, row 0: "):
+            found = forward_of(model, on_logits(loss))(listed(good_rows[:1]))[0]
+        outputs = [Value(number) for number in data_of(found)]
+        with told(f"{what}, ", only="row "):
+            _show_targets(loss, outputs, good_targets)
     return Checked(good_rows, good_targets, len(outputs))
 
 
-def _show_targets(loss: Loss, outputs: list[float], targets: Data) -> None:
+@contextmanager
+def told(where: str, only: str = "") -> Iterator[None]:
+    """Tell in an error whose rows it is about, if its text starts with `only`."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        tells = str(error).startswith(only) and not str(error).startswith(where[:-2].split(",")[0])
+        if type(error) in (TypeError, ValueError) and tells:
+            raise type(error)(f"{where}{error}") from error
+        raise
+
+
+def check_loss(total: Any) -> Value:
+    """A loss, if it can be differentiated.
+
+    Raises
+    ------
+    TypeError
+        If it is a plain number, or anything else.
+    """
+    if isinstance(total, Value):
+        return total
+    if isinstance(total, (int, float)):
+        raise TypeError(
+            f"the loss must give a Value, not {type(total).__name__} {total!r}, which has no "
+            "gradient: compute it from the outputs themselves, not from their .data"
+        )
+    shown = "None" if total is None else f"a {type(total).__name__}"
+    raise TypeError(f"the loss must give one Value, the mean over the rows, not {shown}")
+
+
+def _show_targets(loss: Loss, outputs: list[Value], targets: Data) -> None:
     """Let the loss see every target once, so that a wrong one is found before the training."""
     if isinstance(targets, np.ndarray) and len(targets) > FEW_TARGETS:
         # What is wrong is told below, with the number of the row.
         with suppress(Exception):
             _show_kinds(loss, outputs, targets)
             return
-    loss([outputs] * len(targets), listed(targets))
+    check_loss(loss([outputs] * len(targets), listed(targets)))
 
 
-def _show_kinds(loss: Loss, outputs: list[float], targets: NDArray[Any]) -> None:
+def _show_kinds(loss: Loss, outputs: list[Value], targets: NDArray[Any]) -> None:
     """Let the loss see those that are different or, of many, all in a replay."""
     if targets.ndim == 1:
         kinds = np.unique(targets)
         if len(kinds) <= FEW_TARGETS:
-            loss([outputs] * len(kinds), kinds.tolist())
+            check_loss(loss([outputs] * len(kinds), kinds.tolist()))
             return
 
     def one(t: Any) -> Any:
@@ -143,13 +181,17 @@ def checked_weights(weights: Sequence[float], rows: int) -> NDArray[np.float64]:
     >>> checked_weights([1.0, 3.0], 2)
     array([0.5, 1.5])
     """
-    if len(weights) != rows:
-        raise ValueError(f"sample_weight: {rows} rows take as many weights, not {len(weights)}")
-    checked = checked_targets(weights, rows, "sample_weight")
-    for i, weight in enumerate(listed(checked)):
-        if hasattr(weight, "__len__") or weight < 0:
-            raise ValueError(f"sample_weight of row {i} must be a number from 0, not {weight}")
-    found = np.asarray(checked, dtype=np.float64)
+    check_kind(weights, "sample_weight", "numbers, one a row,")
+    given = list(weights)
+    if len(given) != rows:
+        raise ValueError(f"sample_weight: {rows} rows take as many weights, not {len(given)}")
+    for i, weight in enumerate(given):
+        number = isinstance(weight, Real) and math.isfinite(weight)
+        if not number or weight < 0:
+            raise ValueError(
+                f"sample_weight of row {i} must be a finite number from 0, not {weight!r}"
+            )
+    found = np.array(given, dtype=np.float64)
     total = float(found.sum())
     if not total > 0:
         raise ValueError("sample_weight must not be 0 in every row")

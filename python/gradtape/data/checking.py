@@ -3,17 +3,20 @@
 import math
 from collections.abc import Sequence
 from itertools import chain
+from numbers import Complex, Real
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["checked_rows", "checked_targets", "listed"]
+__all__ = ["check_kind", "checked_rows", "checked_targets", "listed"]
 
 
 def _finite(x: Any, where: str) -> float:
     try:
+        if isinstance(x, Complex) and not isinstance(x, Real):
+            raise TypeError
         number = float(x)
     except (TypeError, ValueError):
         raise TypeError(
@@ -91,6 +94,30 @@ def _checked(x: Any, shape: tuple[int | None, ...], where: str, place: tuple[int
     return found
 
 
+def check_kind(given: Any, what: str, wanted: str) -> None:
+    """Refuse what is no collection, and sparse ones; `what` it is and what is `wanted` are told.
+
+    Raises
+    ------
+    TypeError
+        Then.
+
+    Examples
+    --------
+    >>> check_kind("abc", "the training data", "rows of numbers")
+    Traceback (most recent call last):
+    TypeError: the training data: rows of numbers are expected, not str 'abc'
+    """
+    if hasattr(given, "toarray"):
+        raise TypeError(
+            f"{what}: a {type(given).__name__} is sparse, which no network takes; "
+            "make it dense with .toarray()"
+        )
+    if isinstance(given, (str, bytes, dict)) or not hasattr(given, "__iter__"):
+        shown = "None" if given is None else f"{type(given).__name__} {given!r}"
+        raise TypeError(f"{what}: {wanted} are expected, not {shown}")
+
+
 def checked_rows(
     rows: Sequence[Any], what: str, *, sequences: bool = False
 ) -> "NDArray[np.float64] | list[list[Any]]":
@@ -123,14 +150,15 @@ def checked_rows(
     """
     import numpy as np
 
-    if hasattr(rows, "toarray"):
-        raise TypeError(
-            f"{what}: {type(rows).__name__} is sparse, which no network takes: "
-            "make it dense with .toarray()"
-        )
+    check_kind(rows, what, "rows of numbers")
     array = _numbers(rows)
     if array is not None and array.ndim >= 2:
         return array.astype(np.float64, copy=False)
+    if array is not None and isinstance(rows, np.ndarray):
+        raise TypeError(
+            f"{what}: an array (rows, columns) is expected, not one of the shape {array.shape}; "
+            ".reshape(-1, 1) makes rows of one number, .reshape(1, -1) one row"
+        )
     checked: list[list[Any]] = []
     shape: tuple[int | None, ...] = ()
     for i, row in enumerate(rows):
@@ -181,6 +209,7 @@ def checked_targets(targets: Sequence[Any], rows: int, what: str) -> "NDArray[An
     """
     import numpy as np
 
+    check_kind(targets, what, "targets")
     if isinstance(targets, np.ndarray) or _of_one_kind(targets):
         array = _numbers(targets)
         if array is not None and array.shape[:1] == (rows,):

@@ -71,7 +71,10 @@ def class_index(target: Any, i: int, classes: int) -> int:
 def check_lengths(row: Any, target: Any, i: int) -> None:
     """Refuse a target of another length than its row of predictions, the `i`-th."""
     if len(row) != len(target):
-        raise ValueError(f"row {i}: {len(row)} predictions take as many targets, not {len(target)}")
+        one = "; classes of rows are given flat, as by .ravel()" if len(target) == 1 else ""
+        raise ValueError(
+            f"row {i}: {len(row)} predictions take as many targets, not {len(target)}{one}"
+        )
 
 
 def differences(predictions: Sequence[Any], targets: Sequence[Any]) -> list[list[Any]]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 import gradtape._core as _core
 from gradtape._core import Value
+from gradtape.data.checking import check_kind, checked_rows
 from gradtape.functions import no_grad
 from gradtape.nn import predicting
 from gradtape.nn.fitted import Fitted
@@ -207,10 +208,12 @@ class Model(Module):
         >>> MLP([3, 4, 2]).outputs_of(np.ones((1000, 3))).shape
         (1000, 2)
         """
-        if not hasattr(rows, "__iter__"):
-            raise TypeError(f"rows of numbers are expected, not {type(rows).__name__} {rows!r}")
+        check_kind(rows, "the rows", "rows of numbers")
         rows = rows if hasattr(rows, "__len__") else list(rows)
         array = predicting.numbers(rows)
+        line = isinstance(rows, np.ndarray) and rows.ndim < 2
+        if array is not None and array.size and (line or not np.isfinite(array).all()):
+            checked_rows(rows, "the rows")  # which tells what is wrong with them
         scaling = None if self.fitted is None else self.fitted.scaling
         if scaling is not None and len(rows):
             if array is None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -121,7 +122,7 @@ class LBFGS:
             Gives the loss, anything, and the gradient by each parameter.
         after : callable
             Called after each iteration with its number, and the loss and the rest there; the
-            search ends where it gives True.
+            search ends where it gives True. Of a start that is a minimum it is told once.
         most : int
             How many iterations there may be.
 
@@ -151,6 +152,10 @@ class LBFGS:
                 },
             )
             self.converged, self.message = bool(found.success), str(found.message)
+            if not search.iterations:
+                # The start is a minimum already: it is what there is to tell of.
+                with suppress(_Enough):
+                    search.ended(search.kept)
         except _Enough:
             self.converged, self.message = False, "the callback ended it"
         finally:
@@ -173,7 +178,7 @@ class _Search:
     def __init__(self, optimizer: LBFGS, evaluate: Evaluate, after: After) -> None:
         self.kept = np.array(_core.data(optimizer.parameters))
         self._optimizer, self._evaluate, self._after = optimizer, evaluate, after
-        self._iterations = 0
+        self.iterations = 0
         self._at, self._loss, self._rest = self.kept, 0.0, None
 
     def value_and_gradient(self, x: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
@@ -184,7 +189,7 @@ class _Search:
         if not (math.isfinite(self._loss) and np.isfinite(gradient).all()):
             what = "loss" if not math.isfinite(self._loss) else "gradient"
             raise ValueError(
-                f"the {what} is not finite in iteration {self._iterations + 1} of L-BFGS; columns "
+                f"the {what} is not finite in iteration {self.iterations + 1} of L-BFGS; columns "
                 "of one scale or weight_decay may help; the parameters are those of the iteration "
                 "before"
             )
@@ -195,8 +200,8 @@ class _Search:
         if not np.array_equal(x, self._at):
             self.value_and_gradient(x)
         self.kept = x.copy()
-        self._iterations += 1
-        if self._after(self._iterations, self._loss, self._rest):
+        self.iterations += 1
+        if self._after(self.iterations, self._loss, self._rest):
             raise _Enough
 
 
