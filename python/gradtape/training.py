@@ -103,11 +103,17 @@ def _search(
     optimizer: LBFGS,
     whole: Whole,
     judge: Judge | None,
+    noise: Noise | None,
     history: History,
     after: Callable[[int], bool],
     epochs: int,
 ) -> None:
     """Let an optimizer that looks at all rows at once run, an epoch an iteration."""
+    if noise is not None:
+        raise ValueError(
+            "L-BFGS compares losses, which a model that draws random numbers in training (Dropout) "
+            "does not let it: use another optimizer"
+        )
 
     def note(epoch: int, loss: float, outputs: Any) -> bool:
         history.loss.append(loss)
@@ -116,6 +122,28 @@ def _search(
         return after(epoch)
 
     optimizer.minimise(whole.__call__, note, epochs)
+
+
+def _step_on_batches(
+    one_pass: Pass,
+    noise: Noise | None,
+    history: History,
+    after: Callable[[int], bool],
+    epochs: int,
+    shuffle: bool,
+    seed: int,
+) -> None:
+    """Pass over all rows until there were as many epochs, or `after` one ends the training."""
+    rows = len(one_pass.rows)
+    order = np.arange(rows)
+    random = np.random.default_rng(generator(seed).getrandbits(64))
+    noisy_random = np.random.default_rng(random.integers(2**63) if noise else 0)
+    for epoch in range(1, epochs + 1):
+        if shuffle:
+            random.shuffle(order)
+        one_pass(history, order, noise and noise.columns(noisy_random, rows))
+        if after(epoch):
+            return
 
 
 def _noise(forward: Forward, rows: Data) -> Noise | None:
@@ -262,25 +290,12 @@ def fit(
 
     with training(switched, True), shown if shown is not None else nullcontext():
         if isinstance(stepper, LBFGS):
-            if noise is not None:
-                raise ValueError(
-                    "L-BFGS compares losses, which a model that draws random numbers in training "
-                    "(Dropout) does not let it: use another optimizer"
-                )
             whole = Whole(forward, loss, stepper, steps, good, wanted, weights)
-            _search(stepper, whole, judge, history, after, epochs)
-            return history
-        random = np.random.default_rng(generator(seed).getrandbits(64))
-        noisy_random = np.random.default_rng(random.integers(2**63) if noise else 0)
-        step = _eager_step(
-            noisy(forward, noise) if noise else forward, weighted(loss, weights), stepper
-        )
-        one_pass = Pass(step, steps, judge, good, wanted, batch, weights)
-        order = np.arange(len(good))
-        for epoch in range(1, epochs + 1):
-            if shuffle:
-                random.shuffle(order)
-            one_pass(history, order, noise and noise.columns(noisy_random, len(good)))
-            if after(epoch):
-                break
+            _search(stepper, whole, judge, noise, history, after, epochs)
+        else:
+            step = _eager_step(
+                noisy(forward, noise) if noise else forward, weighted(loss, weights), stepper
+            )
+            one_pass = Pass(step, steps, judge, good, wanted, batch, weights)
+            _step_on_batches(one_pass, noise, history, after, epochs, shuffle, seed)
     return history
