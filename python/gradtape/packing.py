@@ -83,7 +83,8 @@ class Packing:
             for below, top in zip([0, *self.lengths], self.lengths, strict=False)
         }
         if not self._vary:
-            self.columns = np.asarray(rows, dtype=np.float64).reshape(len(rows), -1)
+            # Row by row in memory, as batches are gathered.
+            self.columns = np.ascontiguousarray(rows, dtype=np.float64).reshape(len(rows), -1)
             return
         size = prod(self._step)
         self.columns = np.zeros((len(rows), 1 + known[-1] * size))

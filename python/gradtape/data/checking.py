@@ -38,6 +38,8 @@ def _numbers(given: Any) -> "NDArray[Any] | None":
             given = np.array(given)
         except ValueError:
             return None
+    if given.dtype.kind == "f" and given.dtype.itemsize > 8:
+        given = given.astype(np.float64)  # where a long double may become infinite
     masked = np.any(getattr(given, "mask", False))
     fine = given.size and given.dtype.kind in "fiub" and not masked and np.isfinite(given).all()
     return np.asarray(given) if fine else None
