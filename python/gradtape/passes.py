@@ -117,12 +117,12 @@ class Pass(NamedTuple):
                 ) from None
             total += mean * len(some)
             rest += found
-        history.loss.append(total / len(order))
         if self.judge is not None:
             targets = np.asarray(self.targets)[order]
             right = self.judge(outputs, targets[:done]) if done else 0
             right += self.judge(rest, targets[done:]) if rest else 0
             history.accuracy.append(right / len(order))
+        history.loss.append(total / len(order))
 
 
 class Whole(NamedTuple):

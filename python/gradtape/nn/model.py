@@ -35,7 +35,7 @@ class Model(Module):
 
     #: What the last `fit` told of the data; None before it.
     fitted: Fitted | None = None
-    #: What training recorded, if it is to be kept for the next; see `gradtape.fit`.
+    #: Where `gradtape.fit` keeps what it recorded, for the next; None: it keeps nothing.
     programs: Any = None
     kinds: ClassVar[dict[str, type["Model"]]] = {}
 
