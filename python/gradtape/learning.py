@@ -165,8 +165,9 @@ def _outputs(model: Model, rows: Any) -> int:
     what = "the training data"
     # An array that is no table is told with its own shape.
     some: Any = rows if isinstance(rows, np.ndarray) and rows.ndim < 2 else rows[:1]
+    row = listed(checked_rows(some, what)[:1])[0]
     with no_grad(), told(f"{what}, row 0: "):
-        return len(model(listed(checked_rows(some, what))[0]))
+        return len(model(row))
 
 
 def _names(
