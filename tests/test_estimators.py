@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
-from gradtape import losses
+from gradtape import losses, stepping
 from gradtape.estimators import MLPClassifier, MLPRegressor
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -134,6 +134,41 @@ def test_partial_fit_is_fit_epoch_by_epoch():
     for _ in range(10):
         parts.partial_fit(X, NUMBERS)
     assert numbers(parts) == pytest.approx(numbers(whole), rel=1e-12)
+
+
+@pytest.mark.parametrize(("make", "y"), BOTH)
+@quick
+@given(st.lists(st.integers(1, 90), min_size=2, max_size=4), st.booleans(), st.booleans())
+def test_what_is_kept_between_calls_changes_no_bit(make, y, sizes, weighted, pickled):
+    kept, fresh = make(**QUICK), make(**QUICK)
+    for size in sizes:
+        names = {"classes": np.unique(y)} if make is MLPClassifier else {}
+        weights = np.arange(1.0, size + 1) if weighted else None
+        for estimator in (kept, fresh):
+            estimator.partial_fit(X[:size], y[:size], sample_weight=weights, **names)
+        fresh._model.programs = None
+        if pickled:
+            kept = pickle.loads(pickle.dumps(kept))
+    assert (numbers(kept) == numbers(fresh)).all()
+
+
+def test_partial_fit_records_once(monkeypatch):
+    made = []
+    original = stepping._program
+    monkeypatch.setattr(stepping, "_program", lambda *a: made.append(a) or original(*a))
+    estimator = MLPClassifier(**QUICK)
+    for size in (90, 20, 50):
+        estimator.partial_fit(X[:size], CLASSES[:size], classes=np.unique(CLASSES))
+    assert len(made) == 1
+    estimator.partial_fit(X, CLASSES, sample_weight=np.ones(90))
+    assert len(made) == 2
+    estimator.set_params(loss="focal").partial_fit(X, CLASSES)
+    assert len(made) == 3
+    estimator.set_params(loss="log_loss").partial_fit(X, CLASSES)
+    assert len(made) == 3
+    pickle.loads(pickle.dumps(estimator)).partial_fit(X, CLASSES)
+    clone(estimator).fit(X, CLASSES)
+    assert len(made) == 5
 
 
 def test_class_weights_are_sample_weights():
@@ -301,14 +336,14 @@ def test_what_is_not_known_is_refused_by_name():
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"solver": "lbfgs"}, "solver of MLPClassifier must be one of sgd, adam"),
-        ({"activation": "swoosh"}, "unknown activation 'swoosh'; known are linear"),
+        ({"solver": "adm"}, "unknown solver 'adm' of MLPClassifier; did you mean 'adam'"),
+        ({"activation": "reulu"}, "unknown activation 'reulu'; did you mean 'relu'"),
         ({"activation": ["relu"] * 4}, "activation must be one for all hidden layers"),
-        ({"loss": "log_los"}, "loss of MLPClassifier must be a callable or one of log_loss"),
+        ({"loss": "log_los"}, "unknown loss 'log_los' of MLPClassifier; did you mean 'log_loss'"),
         ({"hidden_layer_sizes": [3, 0]}, "layer 2, must be at least 1, not 0"),
         ({"alpha": -1}, "alpha of MLPClassifier must be a finite number from 0, not -1"),
         ({"max_iter": 0}, "max_iter of MLPClassifier must be at least 1"),
-        ({"learning_rate": "slow"}, "must be a callable .* or one of constant"),
+        ({"learning_rate": "slow"}, "unknown learning_rate 'slow' .* known are constant"),
         ({"batch_size": -3}, "batch_size of MLPClassifier must be at least 1"),
         ({"class_weight": "even"}, "class_weight must be a dict or 'balanced'"),
         ({"class_weight": {"low": -1}}, "class_weight of 'low' must be a finite number from 0"),

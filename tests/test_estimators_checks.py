@@ -19,10 +19,12 @@ ESTIMATORS = [
     MLPClassifier(10, loss="hinge", solver="rmsprop", alpha=0.01, **QUICK),
     MLPClassifier(8, bent, solver="adagrad", learning_rate_init=0.1, max_iter=60),
     MLPClassifier(10, class_weight="balanced", learning_rate="cosine", **QUICK),
+    MLPClassifier(6, solver="lbfgs", max_iter=100),
     MLPRegressor(),
     MLPRegressor((12, 6), ["tanh", "gelu"], solver="adamw", **QUICK),
     MLPRegressor(10, "tanh", solver="sgd", learning_rate="invscaling", learning_rate_init=0.1),
     MLPRegressor(10, bent, loss="absolute_error", solver="rmsprop", **QUICK),
+    MLPRegressor(6, "tanh", solver="lbfgs", max_iter=100),
     MLPRegressor((), solver="adagrad", learning_rate_init=0.5, max_iter=100),
 ]
 

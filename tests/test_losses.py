@@ -318,7 +318,7 @@ def test_losses_by_name():
         losses.named("categorical_crossentropy")
     with pytest.raises(ValueError, match=r"unknown loss 'zzz'; known are .*hinge"):
         losses.named("zzz")
-    with pytest.raises(TypeError, match="huber has no setting 'level'; it has delta"):
+    with pytest.raises(TypeError, match="huber has no setting 'level'; known are delta"):
         losses.tuned("huber", level=0.5)
     with pytest.raises(TypeError, match="hinge has no setting 'level'; it has none"):
         losses.tuned("hinge", level=0.5)

@@ -67,12 +67,7 @@ def test_every_optimizer_and_schedule_has_vectors():
     assert {case["method"] for case in CASES} == set(METHODS)
     assert {case["schedule"]["kind"] for case in CASES} == {"constant", "step", "cosine"}
     told = {name for case in CASES for name in case["settings"]}
-    settings = {
-        name
-        for method in METHODS.values()
-        for name in inspect.signature(method).parameters
-        if name not in ("parameters", "learning_rate")
-    }
+    settings = {name for method in METHODS.values() for name in method.settings()}
     assert told == settings
 
 

@@ -243,7 +243,7 @@ def test_bad_data_is_refused_before_anything_is_trained(rows, targets, error, me
         ({"epochs": 0}, ValueError, "epochs must be at least 1, not 0"),
         ({"epochs": 1.5}, TypeError, "epochs must be an integer, not float 1.5"),
         ({"batch_size": 0}, ValueError, "batch_size must be at least 1, not 0"),
-        ({"batch_size": "8"}, TypeError, "batch_size must be an integer, not str '8'"),
+        ({"batch_size": "8"}, TypeError, "batch_size must be .* or None for all .* not '8'"),
         ({"seed": "x"}, TypeError, "seed must be an integer"),
     ],
 )
@@ -258,7 +258,7 @@ def test_bad_settings(setting, error, message):
 def test_a_run_that_explodes_keeps_the_last_good_parameters():
     model = MLP([2, 4, 1], seed=1)
     optimizer = SGD(model.parameters(), 1e200)
-    with pytest.raises(ValueError, match="no parameter was changed"):
+    with pytest.raises(ValueError, match=r"the loss became nan in epoch 2; .* no parameter was"):
         fit(model, ROWS, [1e9, -1e9, 1.0, 2.0, 3.0], loss=mse, optimizer=optimizer, epochs=50)
     assert all(map(math.isfinite, _core.data(model.parameters())))
 

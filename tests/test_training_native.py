@@ -169,7 +169,7 @@ def test_what_cannot_be_recorded_is_trained_on_the_tape():
 def test_a_diverging_run_keeps_the_last_good_parameters(native):
     model = MLP([3, 4, 1], seed=1)
     optimizer = SGD(model.parameters(), 1e200)
-    with pytest.raises(ValueError, match=r"(gradient of|would make) layer\d.neuron\d"):
+    with pytest.raises(ValueError, match=r"the loss became (inf|nan) in epoch 1; .*changed"):
         fit(
             model,
             X,
@@ -264,9 +264,9 @@ def test_a_weight_is_a_number_of_equal_rows(work, native):
     ("weights", "message"),
     [
         ([1.0] * 69, "70 rows take as many"),
-        ([-1.0] + [1.0] * 69, r"sample_weight of row 0 must be a number from 0, not -1"),
+        ([-1.0] + [1.0] * 69, r"sample_weight of row 0 must be a finite number from 0, not -1"),
         ([0.0] * 70, "must not be 0 in every row"),
-        ([[1.0]] * 70, "sample_weight of row 0 must be a number"),
+        ([[1.0]] * 70, "sample_weight of row 0 must be a finite number"),
     ],
 )
 def test_wrong_weights(weights, message):

@@ -1,19 +1,20 @@
 """Losses and optimizers as users give them: objects, classes or names."""
 
 from collections.abc import Callable
-from difflib import get_close_matches
 from typing import Any
 
 from gradtape._core import Value
+from gradtape.errors import nearest
 from gradtape.losses import Loss, named
-from gradtape.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
+from gradtape.optim import LBFGS, SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 
 __all__ = ["OPTIMIZERS", "chosen_loss", "chosen_optimizer"]
 
-OPTIMIZERS: dict[str, type[Optimizer]] = {
+OPTIMIZERS: dict[str, type[Optimizer] | type[LBFGS]] = {
     "adagrad": Adagrad,
     "adam": Adam,
     "adamw": AdamW,
+    "lbfgs": LBFGS,
     "rmsprop": RMSprop,
     "sgd": SGD,
 }
@@ -61,7 +62,8 @@ def chosen_optimizer(
     Raises
     ------
     TypeError
-        If an object comes with a learning rate, which it has already.
+        If an object comes with a learning rate, which it has already, or L-BFGS, which needs none;
+        or if it is no optimizer.
     ValueError
         If there is no optimizer of that name; the nearest is suggested.
 
@@ -78,8 +80,16 @@ def chosen_optimizer(
     if isinstance(optimizer, str):
         optimizer = _named(optimizer)
     if isinstance(optimizer, type):
-        return (
-            optimizer(parameters) if learning_rate is None else optimizer(parameters, learning_rate)
+        if learning_rate is None:
+            return optimizer(parameters)
+        if issubclass(optimizer, LBFGS):
+            raise TypeError("L-BFGS finds how far each step goes: leave learning_rate out")
+        made: Any = optimizer
+        return made(parameters, learning_rate)
+    if not hasattr(optimizer, "step") or not hasattr(optimizer, "zero_grad"):
+        raise TypeError(
+            f"optimizer must be a name ({', '.join(OPTIMIZERS)}), a class or an object of "
+            f"gradtape.optim, not {type(optimizer).__name__} {optimizer!r}"
         )
     if learning_rate is not None:
         raise TypeError(
@@ -89,10 +99,8 @@ def chosen_optimizer(
     return optimizer
 
 
-def _named(name: str) -> type[Optimizer]:
-    key = name.lower()
+def _named(name: str) -> type[Optimizer] | type[LBFGS]:
+    key = name.lower().replace("-", "")
     if key in OPTIMIZERS:
         return OPTIMIZERS[key]
-    near = get_close_matches(key, OPTIMIZERS, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(OPTIMIZERS)}"
-    raise ValueError(f"unknown optimizer {name!r}; {hint}")
+    raise ValueError(f"unknown optimizer {name!r}; {nearest(key, OPTIMIZERS)}")

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from gradtape.choosing import chosen_loss, chosen_optimizer
-from gradtape.data.checking import checked_rows
+from gradtape.data.checking import check_kind, checked_rows, listed
 from gradtape.data.preparing import train_test_split
 from gradtape.functions import no_grad
 from gradtape.history import History
@@ -15,14 +15,21 @@ from gradtape.losses import (
     binary_cross_entropy,
     categorical_cross_entropy,
     hinge,
+    huber,
     mean_squared_error,
+    poisson,
+    quantile,
+    squared_loss,
 )
 from gradtape.nn.fitted import Fitted, Scaling, class_names
 from gradtape.nn.model import Model
 from gradtape.stopping import EarlyStopping
 from gradtape.training import fit
+from gradtape.training_data import told
 
 __all__ = ["learn"]
+
+LOSSES_OF_NUMBERS = (huber, mean_squared_error, poisson, quantile, squared_loss)
 
 
 def learn(
@@ -44,7 +51,8 @@ def learn(
     **settings: Any,
 ) -> History:
     """Train a model; see `gradtape.nn.model.Model.fit`."""
-    rows, targets = _sequence(rows), _sequence(targets)
+    rows = _sequence(rows, "the training data", "rows of numbers")
+    targets = _sequence(targets, "the training data", "targets")
     if len(rows) != len(targets):
         raise ValueError(
             f"the training data: {len(rows)} rows take as many targets, not {len(targets)}"
@@ -53,6 +61,8 @@ def learn(
     if validation_share:
         if validation is not None:
             raise ValueError("validation_data and validation_share are one too many")
+        if not 0.0 < validation_share < 1.0:
+            raise ValueError(f"validation_share must lie between 0 and 1, not {validation_share!r}")
         places = range(len(rows))
         kept, held, *_ = train_test_split(places, places, validation_share, seed)
         validation = _taken(rows, held), _taken(targets, held)
@@ -67,16 +77,21 @@ def learn(
     if names is not None:
         _check_classes(names, outputs)
     chosen = _usual(targets, names, outputs) if loss is None else chosen_loss(loss)
+    if found is not None and chosen in LOSSES_OF_NUMBERS:
+        raise ValueError(
+            f"the targets are names of classes, such as {found[0]!r}; the loss {_name(chosen)} "
+            "takes numbers: leave it out, or give the targets as numbers"
+        )
     scaling = None if before is None else before.scaling
     if standardise and scaling is None:
-        scaling = Scaling.of(np.array(checked_rows(rows, "the training data")))
+        scaling = Scaling.of(np.asarray(checked_rows(rows, "the training data")))
     fitted = Fitted(
         _task(chosen, targets, names, outputs), _name(chosen), classes=names, scaling=scaling
     )
 
     def prepared(rows: Any, targets: Any, what: str) -> tuple[Any, Any]:
         if scaling is not None:
-            rows = scaling(np.array(checked_rows(rows, what)))
+            rows = scaling(np.asarray(checked_rows(rows, what)))
         return rows, targets if found is None else _numbers(targets, found, outputs, chosen)
 
     train = prepared(rows, targets, "the training data")
@@ -122,8 +137,9 @@ def _both(
     return call
 
 
-def _sequence(given: Any) -> Any:
+def _sequence(given: Any, what: str, wanted: str) -> Any:
     """Arrays and lists as they are; a column of a table and the like as an array."""
+    check_kind(given, what, wanted)
     if isinstance(given, (list, tuple, np.ndarray)):
         return given
     return np.asarray(given) if hasattr(given, "__array__") else list(given)
@@ -141,12 +157,17 @@ def _validation(given: Any) -> tuple[Any, Any] | None:
         rows, targets = given
     except (TypeError, ValueError):
         raise TypeError("validation_data must be a pair (rows, targets)") from None
-    return _sequence(rows), _sequence(targets)
+    what = "the validation data"
+    return _sequence(rows, what, "rows of numbers"), _sequence(targets, what, "targets")
 
 
 def _outputs(model: Model, rows: Any) -> int:
-    with no_grad():
-        return len(model(checked_rows(rows[:1], "the training data")[0]))
+    what = "the training data"
+    # An array that is no table is told with its own shape.
+    some: Any = rows if isinstance(rows, np.ndarray) and rows.ndim < 2 else rows[:1]
+    row = listed(checked_rows(some, what)[:1])[0]
+    with no_grad(), told(f"{what}, row 0: "):
+        return len(model(row))
 
 
 def _names(
@@ -158,7 +179,7 @@ def _names(
         return None
     names = names if known is None else known
     for what, some in (("training", targets), ("validation", validation and validation[1])):
-        for i, target in enumerate(() if some is None else some):
+        for i, target in enumerate(() if some is None else listed(some)):
             if target not in names:
                 raise ValueError(
                     f"the {what} data, target of row {i}: the class {target!r} is not one of "
@@ -171,16 +192,17 @@ def _check_classes(names: tuple[str, ...], outputs: int) -> None:
     wanted = 2 if outputs == 1 else outputs
     if len(names) != wanted or len(set(names)) != wanted:
         raise ValueError(
-            f"{len(names)} classes are named ({', '.join(names[:12])}); a model with {outputs} "
-            f"output{'s' * (outputs != 1)} tells {wanted} apart"
+            f"{len(names)} {'class is' if len(names) == 1 else 'classes are'} named "
+            f"({', '.join(names[:12])}); a model with {outputs} output{'s' * (outputs != 1)} tells "
+            f"{wanted} apart"
         )
 
 
 def _numbers(targets: Sequence[Any], names: tuple[str, ...], outputs: int, loss: Loss) -> list[int]:
     places = {name: i for i, name in enumerate(names)}
     if outputs == 1 and _name(loss) == hinge.__name__:
-        return [2 * places[str(target)] - 1 for target in targets]
-    return [places[str(target)] for target in targets]
+        places = {name: 2 * i - 1 for name, i in places.items()}
+    return [places[target] for target in listed(targets)]
 
 
 def _usual(targets: Sequence[Any], names: tuple[str, ...] | None, outputs: int) -> Loss:
@@ -191,6 +213,8 @@ def _usual(targets: Sequence[Any], names: tuple[str, ...] | None, outputs: int) 
 
 
 def _whole(targets: Sequence[Any]) -> bool:
+    if isinstance(targets, np.ndarray) and targets.dtype != object:
+        return targets.ndim == 1 and targets.dtype.kind in "iub"
     return all(isinstance(target, (int, np.integer)) for target in targets)
 
 
@@ -209,5 +233,6 @@ def _task(loss: Loss, targets: Any, names: tuple[str, ...] | None, outputs: int)
         return "labels" if outputs > 1 else "class"
     if getattr(loss, "takes_probabilities", False) or names is not None:
         return "class"
-    whole = not several and all(float(target).is_integer() for target in targets)
-    return "class" if outputs > 1 and whole else "numbers"
+    if outputs == 1 or several:
+        return "numbers"
+    return "class" if all(map(float.is_integer, map(float, listed(targets)))) else "numbers"

@@ -5,6 +5,7 @@ from math import prod
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradtape._core import greater_equal
 from gradtape.nn.nested import Steps
@@ -13,6 +14,8 @@ __all__ = ["Packing"]
 
 
 def _shape(x: Any) -> tuple[int, ...]:
+    if isinstance(x, np.ndarray):
+        return tuple(x.shape)
     return (len(x), *_shape(x[0])) if isinstance(x, list) else ()
 
 
@@ -44,7 +47,7 @@ class Packing:
 
     Parameters
     ----------
-    rows : sequence of nested lists
+    rows : numpy.ndarray or sequence of nested lists
         As `gradtape.data.checking.checked_rows` gives them.
     padded : bool
         Whether rows may be given as `gradtape.nn.nested.Steps`.
@@ -66,8 +69,11 @@ class Packing:
     [[1.0, 2.0]]
     """
 
-    def __init__(self, rows: Sequence[list[Any]], *, padded: bool = False) -> None:
-        known = sorted({len(row) for row in rows})
+    def __init__(
+        self, rows: NDArray[np.float64] | Sequence[list[Any]], *, padded: bool = False
+    ) -> None:
+        one = isinstance(rows, np.ndarray)
+        known = [len(rows[0])] if one else sorted(set(map(len, rows)))
         self._step, self._padded = _shape(rows[0])[1:], padded
         self._vary = len(known) > 1
         self.lengths = _grouped(known) if padded else known
@@ -77,13 +83,19 @@ class Packing:
             for below, top in zip([0, *self.lengths], self.lengths, strict=False)
         }
         if not self._vary:
-            self.columns = np.array(rows, dtype=np.float64).reshape(len(rows), -1)
+            # Row by row in memory, as batches are gathered.
+            self.columns = np.ascontiguousarray(rows, dtype=np.float64).reshape(len(rows), -1)
             return
         size = prod(self._step)
         self.columns = np.zeros((len(rows), 1 + known[-1] * size))
         for columns, row in zip(self.columns, rows, strict=True):
             columns[0] = len(row)
             columns[1 : 1 + len(row) * size] = np.array(row, dtype=np.float64).reshape(-1)
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What another packing must have in common for a program of this one to read its rows."""
+        return self._step, self._padded, self._vary, tuple(self._shortest.items())
 
     def _length(self, number: Any) -> int:
         low, high = 0, len(self.lengths) - 1

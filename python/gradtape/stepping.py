@@ -4,27 +4,44 @@ What cannot be done so (a model or loss that cannot be recorded, an optimizer of
 is left to steps on the tape.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradtape._core import Value
 from gradtape.compiling import compile
 from gradtape.compiling.calls import Call
 from gradtape.compiling.function import Compiled
 from gradtape.errors import GradtapeError
 from gradtape.nn.noise import Noise
-from gradtape.optim import Optimizer
+from gradtape.optim import LBFGS, Optimizer
 from gradtape.packing import Packing
+from gradtape.training_data import Checked, Data, Forward, check_loss
 
-__all__ = ["Epochs", "native_epochs"]
+__all__ = ["Epochs", "Programs", "native_epochs"]
 
 Numbers = NDArray[np.float64]
-Forward = Callable[[Sequence[Any]], Sequence[Sequence[Value]]]
 MOST_CLASSES = 64
 MOST_PATHS = 64
+MOST_PROGRAMS = 16
+
+
+class Programs:
+    """Programs of one model that were recorded: a model that has some keeps them as `programs`."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[Any, ...], Compiled] = {}
+
+    def get(self, key: tuple[Any, ...]) -> Compiled | None:
+        """The program of this key."""
+        return self._found.get(key)
+
+    def keep(self, key: tuple[Any, ...], program: Compiled) -> None:
+        """Let it be found by the key; all others are dropped where there are too many."""
+        if len(self._found) >= MOST_PROGRAMS:
+            self._found.clear()
+        self._found[key] = program
 
 
 class Epochs:
@@ -51,7 +68,7 @@ class Epochs:
         program: Compiled,
         rows: Numbers,
         targets: Numbers,
-        optimizer: Optimizer,
+        optimizer: Optimizer | LBFGS,
         must: bool,
     ) -> None:
         self._program, self._rows, self._targets = program, rows, targets
@@ -70,6 +87,33 @@ class Epochs:
         found: Numbers = self.call(None).values()
         return found
 
+    def gradient(self) -> Numbers | None:
+        """The same values; the mean loss's gradient is added to that of each parameter.
+
+        None where a path cannot be recorded: then nothing was added.
+        """
+        call = self.call(None)
+        native, rows = call.form.native, len(self._rows)
+        values, seeds = np.empty((rows, call.form.outputs)), np.zeros(call.form.outputs)
+        seeds[0] = 1.0 / rows
+        try:
+            gradient = native.run(
+                call.missing,
+                rows,
+                call.arrays,
+                values=values,
+                seeds=seeds,
+                parameter_gradient=True,
+                threads=call.threads,
+            )
+        except GradtapeError:
+            if self._must:
+                raise
+            self.given_up = True
+            return None
+        native.add_gradient(gradient)
+        return values
+
     def __call__(
         self, order: NDArray[np.int64], batch: int, noise: Numbers | None
     ) -> tuple[int, Numbers]:
@@ -83,6 +127,7 @@ class Epochs:
         values : numpy.ndarray
             The loss and the outputs for each row of the order, before its batch's step.
         """
+        assert isinstance(self._optimizer, Optimizer)  # the other is never asked for batches
         call = self.call(noise)
         values = np.empty((len(order), call.form.outputs))
         rates = np.array(self._optimizer.rates(-(-len(order) // batch)))
@@ -110,23 +155,26 @@ def native_epochs(
     forward: Forward,
     loss: Any,
     optimizer: Any,
-    rows: Sequence[Any],
-    targets: Sequence[Any],
-    outputs: int,
+    data: Checked,
     noise: Noise | None,
     *,
     padded: bool,
     must: bool,
-    weights: Sequence[float] | None = None,
+    weights: Numbers | None,
+    programs: Programs,
+    mode: bool,
 ) -> Epochs | None:
     """The passes of a training, where they can run natively.
 
     A loss that takes probabilities gets classes as rows of 0 and 1. Any other first gets targets as
     numbers of the program; where it must know them (to index with them), classes become branches.
     A weight is the last number of its target's row.
+
+    A program is looked for in `programs`, and put there: `mode` is what else it depends on.
     """
-    if not isinstance(optimizer, Optimizer):
+    if not isinstance(optimizer, (Optimizer, LBFGS)):
         return None
+    rows, targets, outputs = data
     packing = Packing(rows, padded=padded)
     sample = None if noise is None else noise.columns(np.random.default_rng(0), len(rows))
     for targets_of in (_one_hot, _numbers, _classes):
@@ -135,13 +183,19 @@ def native_epochs(
             continue
         t, target = found
         if weights is not None:
-            t = np.column_stack([t, np.array(weights)])
-        program = _program(forward, loss, target, packing, noise, weights is not None)
+            t = np.column_stack([t, weights])
+        # A program holds its loss, so that no other one gets the same identity meanwhile.
+        key = id(loss), target, packing.key, weights is not None, noise is not None, mode
+        program = programs.get(key) or _program(
+            forward, loss, target, packing, noise, weights is not None
+        )
         epochs = Epochs(program, packing.columns, t, optimizer, must)
         try:
             epochs.call(sample)
         except Exception:
             continue  # steps on the tape will tell what is wrong, if anything is
+        if noise is None:
+            programs.keep(key, program)
         return epochs
     return None
 
@@ -150,37 +204,46 @@ Target = Callable[[Any], Any]
 Found = tuple[Numbers, Target] | None
 
 
-def _one_hot(loss: Any, targets: Sequence[Any], outputs: int) -> Found:
-    if not getattr(loss, "takes_probabilities", False) or hasattr(targets[0], "__len__"):
+def _several(targets: Data) -> bool:
+    return hasattr(targets[0], "__len__")
+
+
+def _one_hot(loss: Any, targets: Data, outputs: int) -> Found:
+    if not getattr(loss, "takes_probabilities", False) or _several(targets):
         return None
     return np.eye(outputs)[np.asarray(targets, dtype=np.int64)], list
 
 
-def _numbers(loss: Any, targets: Sequence[Any], outputs: int) -> Found:
-    several = hasattr(targets[0], "__len__")
+def _numbers(loss: Any, targets: Data, outputs: int) -> Found:
     try:
-        t = np.array(targets, dtype=np.float64)
+        t = np.asarray(targets, dtype=np.float64)
     except (TypeError, ValueError):
         return None
-    if several:
-        return t.reshape(len(targets), -1), list
-    return t.reshape(-1, 1), lambda t: t[0]
+    return t.reshape(len(t), -1), list if _several(targets) else _first
 
 
-def _classes(loss: Any, targets: Sequence[Any], outputs: int) -> Found:
-    if hasattr(targets[0], "__len__") or any(t != int(t) for t in targets):
-        return None
-    kinds = sorted({int(t) for t in targets})
-    if len(kinds) > MOST_CLASSES:
-        return None
+def _first(t: Any) -> Any:
+    return t[0]
 
-    def target(t: Any) -> int:
-        for kind in kinds:
+
+class _Kinds(tuple[int, ...]):
+    """From the column of a target to its class, by branches."""
+
+    def __call__(self, t: Any) -> int:
+        for kind in self:
             if t[0] == kind:
                 return kind
         raise ValueError(f"no row had the target {t[0]} before")
 
-    return np.array(targets, dtype=np.float64).reshape(-1, 1), target
+
+def _classes(loss: Any, targets: Data, outputs: int) -> Found:
+    found = _numbers(loss, targets, outputs)
+    if found is None or _several(targets):
+        return None
+    kinds = np.unique(found[0])
+    if len(kinds) > MOST_CLASSES or (kinds != np.floor(kinds)).any():
+        return None
+    return found[0], _Kinds(map(int, kinds.tolist()))
 
 
 def _program(
@@ -193,9 +256,7 @@ def _program(
 ) -> Compiled:
     def program(x: Any, t: Any) -> Any:
         outputs = forward([packing.row(x)])[0]
-        value = loss([outputs], [target(t[:-1] if weighted else t)])
-        if not isinstance(value, Value):
-            raise TypeError(f"the loss must be a Value, not {type(value).__name__}")
+        value = check_loss(loss([outputs], [target(t[:-1] if weighted else t)]))
         return np.array([value * t[-1] if weighted else value, *outputs], dtype=object)
 
     most = MOST_PATHS * len(packing.lengths)

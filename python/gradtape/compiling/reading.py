@@ -1,5 +1,6 @@
 """A call's arguments as leaves of numbers."""
 
+import sys
 from collections.abc import Sequence
 from numbers import Real
 from typing import Any
@@ -62,7 +63,9 @@ def number_or_array(x: Any, function: str, name: str) -> Any:
             f"{function}(): argument {name!r} must be a real number, an array, or a list, tuple or "
             f"dict of them, not {_shown(x)}"
         )
-    if isinstance(x, np.ma.MaskedArray) and np.ma.is_masked(x):
+    # Looked up and not imported: numpy.ma takes longer to load than a small training.
+    masked = sys.modules.get("numpy.ma")
+    if masked is not None and masked.is_masked(x):
         raise TypeError(f"{function}(): argument {name!r} has masked elements; fill or drop them")
     if x.dtype.kind not in "fiub":
         raise TypeError(

@@ -2,24 +2,21 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+from itertools import chain
+from numbers import Complex, Real
+from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-@runtime_checkable
-class _Array(Protocol):
-    """A NumPy array, told apart without importing NumPy."""
-
-    dtype: Any
-    ndim: int
-    size: int
-    shape: tuple[int, ...]
-
-    def astype(self, dtype: type) -> Any: ...
-    def tolist(self) -> Any: ...
+__all__ = ["check_kind", "checked_rows", "checked_targets", "listed"]
 
 
 def _finite(x: Any, where: str) -> float:
     try:
+        if isinstance(x, Complex) and not isinstance(x, Real):
+            raise TypeError
         number = float(x)
     except (TypeError, ValueError):
         raise TypeError(
@@ -30,11 +27,47 @@ def _finite(x: Any, where: str) -> float:
     return number
 
 
-def _fine(array: Any) -> bool:
-    """Whether an array holds real numbers that are all finite: these need no look at each."""
+def _numbers(given: Any) -> "NDArray[Any] | None":
+    """Real numbers that are all finite, as an array: these need no look at each; else None."""
     import numpy as np
 
-    return array.dtype.kind in "fiub" and bool(np.isfinite(array).all())
+    if not isinstance(given, np.ndarray):
+        if not _plain(given):
+            return None
+        try:
+            given = np.array(given)
+        except ValueError:
+            return None
+    if given.dtype.kind == "f" and given.dtype.itemsize > 8:
+        given = given.astype(np.float64)  # where a long double may become infinite
+    masked = np.any(getattr(given, "mask", False))
+    fine = given.size and given.dtype.kind in "fiub" and not masked and np.isfinite(given).all()
+    return np.asarray(given) if fine else None
+
+
+def _plain(given: Any) -> bool:
+    """Whether lists may hold nothing but numbers, by the first of them.
+
+    What else stands among them is found in the array that is made of them; a first look saves
+    making one of texts.
+    """
+    while isinstance(given, (list, tuple)) and len(given):
+        given = given[0]
+    return isinstance(given, (int, float)) or hasattr(given, "__array__")
+
+
+def listed(data: "Sequence[Any] | NDArray[Any]", places: Sequence[int] | None = None) -> list[Any]:
+    """Rows or targets as lists of Python's numbers, as the tape takes them; some or all.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> listed(np.array([[1.0, 2.0], [3.0, 4.0]]), [1])
+    [[3.0, 4.0]]
+    """
+    if hasattr(data, "tolist"):
+        return (data if places is None else data[places]).tolist()  # type: ignore[no-any-return, call-overload]
+    return list(data) if places is None else [data[i] for i in places]
 
 
 def _axes(x: Any) -> tuple[int, ...]:
@@ -63,8 +96,34 @@ def _checked(x: Any, shape: tuple[int | None, ...], where: str, place: tuple[int
     return found
 
 
-def checked_rows(rows: Sequence[Any], what: str, *, sequences: bool = False) -> list[list[Any]]:
-    """The rows as lists of floats, or lists in lists, all finite and of one shape.
+def check_kind(given: Any, what: str, wanted: str) -> None:
+    """Refuse what is no collection, and sparse ones; `what` it is and what is `wanted` are told.
+
+    Raises
+    ------
+    TypeError
+        Then.
+
+    Examples
+    --------
+    >>> check_kind("abc", "the training data", "rows of numbers")
+    Traceback (most recent call last):
+    TypeError: the training data: rows of numbers are expected, not str 'abc'
+    """
+    if hasattr(given, "toarray"):
+        raise TypeError(
+            f"{what}: a {type(given).__name__} is sparse, which no network takes; "
+            "make it dense with .toarray()"
+        )
+    if isinstance(given, (str, bytes, dict)) or not hasattr(given, "__iter__"):
+        shown = "None" if given is None else f"{type(given).__name__} {given!r}"
+        raise TypeError(f"{what}: {wanted} are expected, not {shown}")
+
+
+def checked_rows(
+    rows: Sequence[Any], what: str, *, sequences: bool = False
+) -> "NDArray[np.float64] | list[list[Any]]":
+    """The rows, all numbers finite: one array where they are of one shape, else lists in lists.
 
     Parameters
     ----------
@@ -87,12 +146,21 @@ def checked_rows(rows: Sequence[Any], what: str, *, sequences: bool = False) -> 
     Examples
     --------
     >>> checked_rows([(1, 2.5)], "the data")
-    [[1.0, 2.5]]
+    array([[1. , 2.5]])
     >>> checked_rows([[[1, 2]], [[3, 4], [5, 6]]], "the data")
     [[[1.0, 2.0]], [[3.0, 4.0], [5.0, 6.0]]]
     """
-    if isinstance(rows, _Array) and _fine(rows) and rows.ndim >= 2 and rows.size:
-        return rows.astype(float).tolist()  # type: ignore[no-any-return]
+    import numpy as np
+
+    check_kind(rows, what, "rows of numbers")
+    array = _numbers(rows)
+    if array is not None and array.ndim >= 2:
+        return array.astype(np.float64, copy=False)
+    if array is not None and isinstance(rows, np.ndarray):
+        raise TypeError(
+            f"{what}: an array (rows, columns) is expected, not one of the shape {array.shape}; "
+            ".reshape(-1, 1) makes rows of one number, .reshape(1, -1) one row"
+        )
     checked: list[list[Any]] = []
     shape: tuple[int | None, ...] = ()
     for i, row in enumerate(rows):
@@ -108,10 +176,11 @@ def checked_rows(rows: Sequence[Any], what: str, *, sequences: bool = False) -> 
         checked.append(found)
     if not checked:
         raise ValueError(f"{what}: at least one row is expected, not none")
-    return checked
+    alike = len(set(map(len, checked))) == 1
+    return np.array(checked, dtype=np.float64) if alike else checked
 
 
-def checked_targets(targets: Sequence[Any], rows: int, what: str) -> list[Any]:
+def checked_targets(targets: Sequence[Any], rows: int, what: str) -> "NDArray[Any] | list[Any]":
     """The targets, one a row, no number among them nan or infinite.
 
     Parameters
@@ -123,6 +192,11 @@ def checked_targets(targets: Sequence[Any], rows: int, what: str) -> list[Any]:
     what : str
         Whose targets they are, for the errors.
 
+    Returns
+    -------
+    numpy.ndarray or list
+        An array where all are of one kind: what was an integer stays one.
+
     Raises
     ------
     TypeError, ValueError
@@ -130,11 +204,18 @@ def checked_targets(targets: Sequence[Any], rows: int, what: str) -> list[Any]:
 
     Examples
     --------
+    >>> checked_targets([0, 1], 2, "the data")
+    array([0, 1])
     >>> checked_targets([0, [1.0, 2.0]], 2, "the data")
     [0, [1.0, 2.0]]
     """
-    if isinstance(targets, _Array) and _fine(targets) and targets.shape[:1] == (rows,):
-        return targets.tolist()  # type: ignore[no-any-return]
+    import numpy as np
+
+    check_kind(targets, what, "targets")
+    if isinstance(targets, np.ndarray) or _of_one_kind(targets):
+        array = _numbers(targets)
+        if array is not None and array.shape[:1] == (rows,):
+            return array
     checked = list(targets)
     if len(checked) != rows:
         raise ValueError(f"{what}: {rows} rows take as many targets, not {len(checked)}")
@@ -145,3 +226,13 @@ def checked_targets(targets: Sequence[Any], rows: int, what: str) -> list[Any]:
         else:
             _finite(target, f"{what}, target of row {i}")
     return checked
+
+
+def _of_one_kind(targets: Any) -> bool:
+    """Whether they are all Python's integers, or all its floats; or lists of such."""
+    if not isinstance(targets, (list, tuple)):
+        return False
+    kinds = set(map(type, targets))
+    if kinds <= {list, tuple}:
+        kinds = set(map(type, chain.from_iterable(targets)))
+    return kinds in ({int}, {float}, {bool})

@@ -16,7 +16,9 @@ from gradtape.estimators import settings
 from gradtape.estimators.network import Forward, Numbers, coefficients, network
 from gradtape.estimators.watching import Watch, callbacks_of
 from gradtape.history import History
+from gradtape.optim import LBFGS
 from gradtape.progress import Progress
+from gradtape.stepping import Programs
 from gradtape.training import fit
 
 # Seeds are drawn below this.
@@ -32,31 +34,31 @@ class Network(BaseEstimator):  # type: ignore[misc]
 
     def __init__(
         self,
-        hidden_layer_sizes: Any,
-        activation: Any,
+        hidden_layer_sizes: Any = (100,),
+        activation: Any = "relu",
         *,
-        loss: Any,
-        solver: str,
-        alpha: float,
-        batch_size: Any,
-        learning_rate: Any,
-        learning_rate_init: float,
-        power_t: float,
-        max_iter: int,
-        shuffle: bool,
-        random_state: Any,
-        tol: float,
-        verbose: bool,
-        warm_start: bool,
-        momentum: float,
-        nesterovs_momentum: bool,
-        early_stopping: bool,
-        validation_fraction: float,
-        beta_1: float,
-        beta_2: float,
-        epsilon: float,
-        n_iter_no_change: int,
-        callbacks: Any,
+        loss: Any = "squared_error",
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: Any = "auto",
+        learning_rate: Any = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: int = 10,
+        callbacks: Any = None,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -92,10 +94,16 @@ class Network(BaseEstimator):  # type: ignore[misc]
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         if "_model" in state:
+            self._model.programs = Programs()
             self._forward = Forward(self._model, self._on_logits())
 
     def _on_logits(self) -> bool:
         return bool(getattr(settings.loss_of(self), "on_logits", False))
+
+    def _steps_on_batches(self) -> bool:
+        if self.solver == "lbfgs":
+            raise AttributeError("solver='lbfgs' looks at all rows at once: use fit")
+        return True
 
     def _goes_on(self) -> bool:
         return bool(self.warm_start) and hasattr(self, "_model")
@@ -135,6 +143,8 @@ class Network(BaseEstimator):  # type: ignore[misc]
         sizes = [inputs, *settings.hidden(self), outputs]
         activations = settings.layer_activations(self.activation, len(sizes) - 1)
         self._model = network(sizes, activations, int(self._random.randint(SEEDS)))
+        # What training recorded is kept for the next: partial_fit and warm_start go on with it.
+        self._model.programs = Programs()
         self._forward = Forward(self._model, self._on_logits())
         self._history = History()
         self.n_outputs_, self.n_layers_ = outputs, len(sizes)
@@ -159,11 +169,13 @@ class Network(BaseEstimator):  # type: ignore[misc]
         # alpha is divided by the weight of a batch, as each row's loss is.
         total = float(len(X) if weights is None else weights.sum())
         self._optimizer.weight_decay = self.alpha * steps / total
+        # A search over all rows tells by itself when it is enough.
+        searches = isinstance(self._optimizer, LBFGS)
         watch = Watch(
             parameters,
             self._optimizer,
             tol=self.tol,
-            patience=self.n_iter_no_change,
+            patience=epochs if searches and not stopping else self.n_iter_no_change,
             score=None if held is None else lambda: self._validation_score(*held),
             adaptive=self.learning_rate == "adaptive",
             callbacks=callbacks_of(self.callbacks),
@@ -177,7 +189,7 @@ class Network(BaseEstimator):  # type: ignore[misc]
                 loss=settings.loss_of(self),
                 optimizer=self._optimizer,
                 epochs=epochs,
-                batch_size=batch,
+                batch_size=None if searches else batch,
                 # The order within one batch makes no difference but for rounding.
                 shuffle=bool(self.shuffle) and steps > 1,
                 seed=seed,
@@ -190,7 +202,8 @@ class Network(BaseEstimator):  # type: ignore[misc]
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=3)
         self._keep(watch, before, len(X))
-        if not (partial or watch.enough) and len(self._history.loss) - before == epochs:
+        ended = watch.enough or (isinstance(self._optimizer, LBFGS) and self._optimizer.converged)
+        if not (partial or ended) and len(self._history.loss) - before == epochs:
             warnings.warn(
                 f"max_iter={epochs} epochs were trained and the network still got better by more "
                 "than tol",

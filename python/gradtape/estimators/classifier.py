@@ -39,7 +39,9 @@ class MLPClassifier(ClassifierMixin, Network):  # type: ignore[misc]
         ``"log_loss"``, ``"hinge"``, any other of `gradtape.losses`, or your own on (rows of
         outputs, class indexes) that gives the mean as a Value; it gets outputs before a softmax
         where `gradtape.losses.on_logits` marks it.
-    solver : {"adam", "sgd", "adamw", "rmsprop", "adagrad"}
+    solver : {"adam", "sgd", "adamw", "rmsprop", "adagrad", "lbfgs"}
+        ``"lbfgs"`` looks at all rows in each step: for small data. It needs scipy, and knows
+        neither batches nor learning rates; an epoch is an iteration, and `tol` bounds the gradient.
     alpha : float
         Half the squares of all weights and biases times this number, over the weight of a batch's
         rows, are in the loss; ``"adamw"`` takes it past the means instead.
@@ -184,6 +186,7 @@ class MLPClassifier(ClassifierMixin, Network):  # type: ignore[misc]
         self._train(X, codes, self._with_classes(codes, weights), partial=False)
         return self
 
+    @available_if(Network._steps_on_batches)  # type: ignore[untyped-decorator, unused-ignore]
     def partial_fit(
         self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
     ) -> "MLPClassifier":
@@ -278,6 +281,9 @@ class MLPClassifier(ClassifierMixin, Network):  # type: ignore[misc]
         return y if fits else None
 
     def _validation_score(self, X: Numbers, y: NDArray[Any], weights: Numbers | None) -> float:
+        if weights is None and len(self.classes_) > 1:
+            # The look after the epoch has counted the same.
+            return self._history.validation_accuracy[-1]
         right = np.argmax(self._scores(self._forward(X)), axis=1)
         return float(accuracy_score(y, right, sample_weight=weights))
 

@@ -13,6 +13,7 @@ from gradtape.compiling import compile
 from gradtape.errors import GradtapeError
 from gradtape.functions import no_grad
 from gradtape.nn import MLP, Layer, Module
+from gradtape.stepping import Programs
 
 Activation = str | Callable[[Any], Any]
 Numbers = NDArray[np.float64]
@@ -46,6 +47,10 @@ class Mixed(Module):
             )
         )
         self.activations = tuple(activations)
+        self.programs: Programs | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "programs": None}
 
     def parameters(self) -> list[Value]:
         """The parameters of every layer in turn."""
@@ -118,7 +123,7 @@ def coefficients(model: MLP | Mixed) -> tuple[list[Numbers], list[Numbers]]:
     """
     weights, biases = [], []
     for layer in model.layers:
-        rows = np.array([[p.data for p in neuron.parameters()] for neuron in layer.neurons])
+        rows = np.array(_core.data(layer.parameters())).reshape(layer.outputs, -1)
         weights.append(np.ascontiguousarray(rows[:, :-1].T))
         biases.append(rows[:, -1].copy())
     return weights, biases

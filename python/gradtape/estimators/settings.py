@@ -8,12 +8,13 @@ from typing import Any
 
 from gradtape import losses, optim
 from gradtape._core import Value, activations
+from gradtape.errors import nearest
 from gradtape.estimators.network import Activation
 
 # The names that scikit-learn has for what gradtape calls otherwise.
 ACTIVATIONS = {"identity": "linear", "logistic": "sigmoid"}
 LOSSES = {"log_loss": "categorical_cross_entropy", "squared_error": "squared_loss"}
-SOLVERS = ("sgd", "adam", "adamw", "rmsprop", "adagrad")
+SOLVERS = ("sgd", "adam", "adamw", "rmsprop", "adagrad", "lbfgs")
 RATES = ("constant", "invscaling", "adaptive", "cosine")
 
 
@@ -112,9 +113,9 @@ def _activation(given: Any, *, last: bool) -> Activation:
     name = ACTIVATIONS.get(given, given) if isinstance(given, str) else given
     known = [*activations(), *(["softmax"] if last else [])]
     if name not in known:
+        hint = nearest(given, [*known, *ACTIVATIONS])
         raise ValueError(
-            f"unknown activation {given!r}; known are {', '.join([*known, *ACTIVATIONS])}, or a "
-            "callable that takes a Value"
+            f"unknown activation {given!r}; {hint}; or give a callable that takes a Value"
         )
     return str(name)
 
@@ -152,18 +153,22 @@ def loss_of(estimator: Any) -> losses.Loss:
     known = [name for name in losses.__all__ if name != "on_logits"]
     name = LOSSES.get(given, given) if isinstance(given, str) else given
     if name not in known:
-        raise ValueError(
-            f"loss of {type(estimator).__name__} must be a callable or one of "
-            f"{', '.join([*LOSSES, 'absolute_error', *known])}, not {given!r}"
-        )
+        hint = nearest(name, [*LOSSES, "absolute_error", *known])
+        raise ValueError(f"unknown loss {given!r} of {type(estimator).__name__}; {hint}")
     found: losses.Loss = getattr(losses, name)
     return found
 
 
 def batch_of(estimator: Any, rows: int) -> int:
     """How many rows a step takes."""
-    if isinstance(estimator.batch_size, str) and estimator.batch_size == "auto":
-        return min(200, rows)
+    given, whole_data = estimator.batch_size, estimator.solver == "lbfgs"
+    if isinstance(given, str) and given == "auto":
+        return rows if whole_data else min(200, rows)
+    if whole_data:
+        raise ValueError(
+            f"batch_size of {type(estimator).__name__} must be 'auto' with solver='lbfgs', which "
+            f"looks at all rows in every step, not {given!r}"
+        )
     return min(whole(estimator, "batch_size"), rows)
 
 
@@ -183,18 +188,22 @@ def rate_of(estimator: Any, steps: int) -> float | Callable[[int], float]:
         return kind  # type: ignore[no-any-return]
     if kind not in RATES:
         raise ValueError(
-            f"learning_rate of {type(estimator).__name__} must be a callable (from the step to "
-            f"its rate) or one of {', '.join(RATES)}, not {kind!r}"
+            f"unknown learning_rate {kind!r} of {type(estimator).__name__}; "
+            f"{nearest(kind, RATES)}; or give a callable, from the step to its rate"
         )
     if kind == "invscaling":
         return partial(_inverse, rate, number(estimator, "power_t", 0.0))
     return partial(_cosine, rate, steps) if kind == "cosine" else rate
 
 
-def optimizer_of(estimator: Any, parameters: list[Value], steps: int) -> optim.Optimizer:
+def optimizer_of(
+    estimator: Any, parameters: list[Value], steps: int
+) -> optim.Optimizer | optim.LBFGS:
     """The optimizer that `solver` names."""
-    rate = rate_of(estimator, steps)
     solver = estimator.solver
+    if solver == "lbfgs":
+        return optim.LBFGS(parameters, tolerance=number(estimator, "tol", 0.0))
+    rate = rate_of(estimator, steps)
     if solver == "sgd":
         momentum = number(estimator, "momentum", 0.0, 1.0)
         nesterov = bool(estimator.nesterovs_momentum) and momentum > 0
@@ -208,10 +217,9 @@ def optimizer_of(estimator: Any, parameters: list[Value], steps: int) -> optim.O
             number(estimator, "beta_2", 0.0, 1.0),
             number(estimator, "epsilon", 0.0),
         )
-    if solver == "rmsprop":
-        return optim.RMSprop(parameters, rate, epsilon=number(estimator, "epsilon", 0.0))
-    if solver == "adagrad":
-        return optim.Adagrad(parameters, rate, epsilon=number(estimator, "epsilon", 0.0))
+    if solver in ("rmsprop", "adagrad"):
+        other = optim.RMSprop if solver == "rmsprop" else optim.Adagrad
+        return other(parameters, rate, epsilon=number(estimator, "epsilon", 0.0))
     raise ValueError(
-        f"solver of {type(estimator).__name__} must be one of {', '.join(SOLVERS)}, not {solver!r}"
+        f"unknown solver {solver!r} of {type(estimator).__name__}; {nearest(solver, SOLVERS)}"
     )

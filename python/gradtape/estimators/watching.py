@@ -6,7 +6,7 @@ from typing import Any
 import gradtape._core as _core
 from gradtape._core import Value
 from gradtape.history import History
-from gradtape.optim import Optimizer
+from gradtape.optim import LBFGS, Optimizer
 
 Callback = Callable[[int, History], object]
 # An adaptive rate is divided by the first, and training ends below the second, as in scikit-learn.
@@ -49,7 +49,7 @@ class Watch:
     def __init__(
         self,
         parameters: list[Value],
-        optimizer: Optimizer,
+        optimizer: Optimizer | LBFGS,
         tol: float,
         patience: int,
         score: Callable[[], float] | None,
@@ -78,14 +78,15 @@ class Watch:
                 self._best_parameters = _core.data(self._parameters)
         ends = [callback(epoch, history) is True for callback in self._callbacks]
         if self._stale > self._patience:
-            self.enough = not self._adaptive or self._optimizer.learning_rate <= LEAST_RATE
-            if not self.enough:
-                self._optimizer.learning_rate /= FACTOR
+            optimizer = self._optimizer if self._adaptive else None
+            if isinstance(optimizer, Optimizer) and optimizer.learning_rate > LEAST_RATE:
+                optimizer.learning_rate /= FACTOR
                 self._stale = 0
+            else:
+                self.enough = True
         return self.enough or any(ends)
 
     def restore(self) -> None:
         """Go back to the parameters of the best score."""
         if self._best_parameters is not None:
-            for parameter, number in zip(self._parameters, self._best_parameters, strict=True):
-                parameter.data = number
+            _core.assign(self._parameters, self._best_parameters)

@@ -2,7 +2,8 @@
 
 Each takes the predictions of several rows and as many targets, and gives the mean over the rows
 (or over all numbers, where it says so). A row of predictions is a sequence of Values or numbers;
-a single Value or number stands for a row of one.
+a single Value or number stands for a row of one. Where there is no row, or predictions and targets
+are not as many, it is a ValueError.
 
 Examples
 --------

@@ -6,7 +6,7 @@ from typing import Any
 
 import gradtape._core as _core
 from gradtape._core import Value
-from gradtape.losses.rows import as_row, class_index, mean, number, on_logits, pairs
+from gradtape.losses.rows import as_row, check_lengths, class_index, mean, number, on_logits, pairs
 
 
 @on_logits
@@ -24,16 +24,12 @@ def categorical_cross_entropy(predictions: Sequence[Any], targets: Sequence[Any]
         The class of each row, from 0 to k − 1; or the probability of each class, of which a row
         has k that add up to 1.
 
-    Returns
-    -------
-    Value
-
     Raises
     ------
     TypeError
         If a target is no integer.
     ValueError
-        If a target is outside the classes, the lengths differ or there is no row.
+        If a target is outside the classes.
 
     Examples
     --------
@@ -49,9 +45,8 @@ def categorical_cross_entropy(predictions: Sequence[Any], targets: Sequence[Any]
             right = row[target]
         elif isinstance(target, str) or not hasattr(target, "__len__"):
             right = row[class_index(target, i, len(row))]
-        elif len(target) != len(row):
-            raise ValueError(f"row {i}: {len(row)} logits take as many targets, not {len(target)}")
         else:
+            check_lengths(row, target, i, "logits")
             right = _core.dot([number(t) for t in target], row)
         terms.append(_core.logsumexp(row) - right)
     return mean(terms, len(terms))
@@ -74,14 +69,10 @@ def binary_cross_entropy(predictions: Sequence[Any], targets: Sequence[Any]) -> 
     targets : m rows of n numbers
         Probabilities, mostly 0 or 1.
 
-    Returns
-    -------
-    Value
-
     Raises
     ------
     ValueError
-        If a target is outside [0, 1], the sizes do not fit or there is no row.
+        If a target is outside [0, 1].
 
     Examples
     --------
@@ -91,8 +82,7 @@ def binary_cross_entropy(predictions: Sequence[Any], targets: Sequence[Any]) -> 
     terms: list[Value | float] = []
     for i, (row, target) in enumerate(pairs(predictions, targets)):
         row, target = as_row(row), as_row(target)
-        if len(row) != len(target):
-            raise ValueError(f"row {i}: {len(row)} logits take as many targets, not {len(target)}")
+        check_lengths(row, target, i, "logits")
         for z, t in zip(row, target, strict=True):
             if not 0 <= t <= 1:
                 raise ValueError(f"row {i}: target {t} is outside [0, 1]")
@@ -114,14 +104,10 @@ def hinge(predictions: Sequence[Any], targets: Sequence[Any]) -> Value:
     targets : m integers
         −1 or 1 with one score a row; else the class of each row, from 0 to k − 1.
 
-    Returns
-    -------
-    Value
-
     Raises
     ------
     ValueError
-        If a target is none of those, the lengths differ or there is no row.
+        If a target is none of those.
 
     Examples
     --------
@@ -163,17 +149,12 @@ def focal(predictions: Sequence[Any], targets: Sequence[Any], *, focus: float = 
     focus : float
         0, or from 1.
 
-    Returns
-    -------
-    Value
-
     Raises
     ------
     TypeError
         If a target is no integer.
     ValueError
-        If the focus is none of those, a target is outside the classes, the lengths differ or
-        there is no row.
+        If the focus is none of those, a target is outside the classes.
 
     Examples
     --------
@@ -189,9 +170,8 @@ def focal(predictions: Sequence[Any], targets: Sequence[Any], *, focus: float = 
         total = _core.logsumexp(row)
         if isinstance(target, str) or not hasattr(target, "__len__"):
             terms.append(_focused(row[class_index(target, i, len(row))] - total, focus))
-        elif len(target) != len(row):
-            raise ValueError(f"row {i}: {len(row)} logits take as many targets, not {len(target)}")
         else:
+            check_lengths(row, target, i, "logits")
             each = [_focused(p - total, focus) for p in row]
             terms.append(_core.dot([number(t) for t in target], each))
     return mean(terms, len(rows))

@@ -1,10 +1,10 @@
 """Losses by their names, and with settings of their own."""
 
-from difflib import get_close_matches
 from functools import partial, update_wrapper
 from inspect import signature
 from typing import Any
 
+from gradtape.errors import nearest
 from gradtape.losses.classes import binary_cross_entropy, categorical_cross_entropy, focal, hinge
 from gradtape.losses.numbers import huber, mean_squared_error, poisson, quantile, squared_loss
 from gradtape.losses.rows import Loss
@@ -43,9 +43,7 @@ def named(name: str) -> Loss:
     """
     if name in LOSSES:
         return LOSSES[name]
-    near = get_close_matches(name, LOSSES, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(LOSSES)}"
-    raise ValueError(f"unknown loss {name!r}; {hint}")
+    raise ValueError(f"unknown loss {name!r}; {nearest(name, LOSSES)}")
 
 
 def tuned(loss: Loss | str, **settings: Any) -> Loss:
@@ -81,6 +79,6 @@ def tuned(loss: Loss | str, **settings: Any) -> Loss:
     known = [p.name for p in signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
     for setting in settings:
         if setting not in known:
-            has = f"it has {', '.join(known)}" if known else "it has none"
-            raise TypeError(f"the loss {name} has no setting {setting!r}; {has}")
+            hint = nearest(setting, known) if known else "it has none"
+            raise TypeError(f"the loss {name} has no setting {setting!r}; {hint}")
     return update_wrapper(partial(function, **settings), function)

@@ -17,15 +17,6 @@ def squared_loss(predictions: Sequence[Any], targets: Sequence[Any]) -> Value:
     predictions : m rows of n Values or numbers
     targets : m rows of n numbers
 
-    Returns
-    -------
-    Value
-
-    Raises
-    ------
-    ValueError
-        If the sizes do not fit or there is no row.
-
     Examples
     --------
     >>> squared_loss([[1.0, 2.0], [0.0, 0.0]], [[1.0, 0.0], [0.0, 0.0]])
@@ -62,14 +53,10 @@ def quantile(predictions: Sequence[Any], targets: Sequence[Any], *, level: float
     level : float
         Which quantile, between 0 and 1; 0.5 is the median.
 
-    Returns
-    -------
-    Value
-
     Raises
     ------
     ValueError
-        If the level is not between 0 and 1, the sizes do not fit or there is no row.
+        If the level is not between 0 and 1.
 
     Examples
     --------
@@ -99,14 +86,10 @@ def huber(predictions: Sequence[Any], targets: Sequence[Any], *, delta: float = 
     delta : float
         Positive and finite.
 
-    Returns
-    -------
-    Value
-
     Raises
     ------
     ValueError
-        If delta is not positive and finite, the sizes do not fit or there is no row.
+        If delta is not positive and finite.
 
     Examples
     --------
@@ -138,14 +121,10 @@ def poisson(predictions: Sequence[Any], targets: Sequence[Any]) -> Value:
     targets : m rows of n numbers
         Counts, none negative.
 
-    Returns
-    -------
-    Value
-
     Raises
     ------
     ValueError
-        If a count is negative or nan, the sizes do not fit or there is no row.
+        If a count is negative or nan.
 
     Examples
     --------

@@ -68,10 +68,11 @@ def class_index(target: Any, i: int, classes: int) -> int:
     return place
 
 
-def check_lengths(row: Any, target: Any, i: int) -> None:
+def check_lengths(row: Any, target: Any, i: int, what: str = "predictions") -> None:
     """Refuse a target of another length than its row of predictions, the `i`-th."""
     if len(row) != len(target):
-        raise ValueError(f"row {i}: {len(row)} predictions take as many targets, not {len(target)}")
+        one = "; classes of rows are given flat, as by .ravel()" if len(target) == 1 else ""
+        raise ValueError(f"row {i}: {len(row)} {what} take as many targets, not {len(target)}{one}")
 
 
 def differences(predictions: Sequence[Any], targets: Sequence[Any]) -> list[list[Any]]:

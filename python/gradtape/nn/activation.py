@@ -6,6 +6,7 @@ from typing import Any
 
 import gradtape._core as _core
 from gradtape._core import Value
+from gradtape.errors import nearest
 from gradtape.nn.nested import innermost, mapped
 
 Scalar = Callable[[Any], Any]
@@ -48,8 +49,8 @@ def checked_activation(which: str | Scalar, where: str, *, softmax: bool) -> str
     if which == "softmax":
         raise ValueError(f"{where} cannot have the activation softmax: that takes a whole layer")
     if which and which not in _core.activations():
-        known = ", ".join([*_core.activations(), *(["softmax"] if softmax else [])])
-        raise ValueError(f"{where} has the unknown activation {which!r}; known are {known}")
+        hint = nearest(which, [*_core.activations(), *(["softmax"] if softmax else [])])
+        raise ValueError(f"{where} has the unknown activation {which!r}; {hint}")
     return which or "linear"
 
 

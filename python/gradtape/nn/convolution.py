@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from functools import reduce
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 import gradtape._core as _core
 from gradtape._core import Value
@@ -21,18 +21,20 @@ def _not_negative(count: int, what: str) -> int:
 class _Convolution(Module):
     """What convolutions share: a dense layer of the numbers of a patch."""
 
+    dimensions: ClassVar[int]
+
     def __init__(
         self,
         inputs: int,
         outputs: int,
         kernel: int,
-        activation: str | Scalar,
-        axes: int,
-        stride: int,
-        padding: int,
-        init: str,
-        seed: int | Random,
-        name: str,
+        activation: str | Scalar = "linear",
+        *,
+        stride: int = 1,
+        padding: int = 0,
+        init: str = "he",
+        seed: int | Random = 0,
+        name: str = "",
     ) -> None:
         who = name or f"a {type(self).__name__}"
         self.inputs = size(inputs, f"inputs of {who}")
@@ -41,7 +43,7 @@ class _Convolution(Module):
         self.stride = size(stride, f"stride of {who}")
         self.padding = _not_negative(padding, f"padding of {who}")
         self.layer = Layer(
-            self.inputs * self.kernel**axes,
+            self.inputs * self.kernel**self.dimensions,
             self.outputs,
             activation,
             init=init,
@@ -113,20 +115,7 @@ class Conv1d(_Convolution):
     [[-3.0, -6.0], [17.0, 24.0]]
     """
 
-    def __init__(
-        self,
-        inputs: int,
-        outputs: int,
-        kernel: int,
-        activation: str | Scalar = "linear",
-        *,
-        stride: int = 1,
-        padding: int = 0,
-        init: str = "he",
-        seed: int | Random = 0,
-        name: str = "",
-    ) -> None:
-        super().__init__(inputs, outputs, kernel, activation, 1, stride, padding, init, seed, name)
+    dimensions = 1
 
     def __call__(self, x: Sequence[Any]) -> list[list[Value]]:
         """The channels of the result; a list of numbers is one input channel."""
@@ -173,20 +162,7 @@ class Conv2d(_Convolution):
     (4, 8, 8)
     """
 
-    def __init__(
-        self,
-        inputs: int,
-        outputs: int,
-        kernel: int,
-        activation: str | Scalar = "linear",
-        *,
-        stride: int = 1,
-        padding: int = 0,
-        init: str = "he",
-        seed: int | Random = 0,
-        name: str = "",
-    ) -> None:
-        super().__init__(inputs, outputs, kernel, activation, 2, stride, padding, init, seed, name)
+    dimensions = 2
 
     def __call__(self, x: Sequence[Any]) -> list[list[list[Value]]]:
         """The channels of the result; a list of rows is one input channel."""

@@ -172,6 +172,8 @@ def class_names(targets: Sequence[Any]) -> tuple[str, ...] | None:
     >>> class_names(["plum", "apple", "plum"])
     ('apple', 'plum')
     """
+    if isinstance(targets, np.ndarray) and targets.dtype.kind in "fiubU":
+        return tuple(np.unique(targets).tolist()) if targets.dtype.kind == "U" else None
     names = [isinstance(target, str) for target in targets]
     if not any(names):
         return None

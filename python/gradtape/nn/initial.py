@@ -5,27 +5,31 @@ from collections.abc import Callable
 from operator import index
 from random import Random
 
-Draw = Callable[[Random, int, int], float]
+from gradtape.errors import nearest
+
+Draw = Callable[[Random, int, int, int], list[float]]
 
 
-def _he(random: Random, inputs: int, outputs: int) -> float:
-    return random.gauss(0.0, 1.0) * math.sqrt(2.0 / inputs)
+def _he(random: Random, inputs: int, outputs: int, count: int) -> list[float]:
+    scale = math.sqrt(2.0 / inputs)
+    return [random.gauss(0.0, 1.0) * scale for _ in range(count)]
 
 
-def _glorot(random: Random, inputs: int, outputs: int) -> float:
+def _glorot(random: Random, inputs: int, outputs: int, count: int) -> list[float]:
     bound = math.sqrt(6.0 / (inputs + outputs))
-    return random.uniform(-bound, bound)
+    # What random.uniform computes, to the last bit.
+    return [-bound + (bound + bound) * random.random() for _ in range(count)]
 
 
-def _small(random: Random, inputs: int, outputs: int) -> float:
-    return random.gauss(0.0, 1.0) * 0.01
+def _small(random: Random, inputs: int, outputs: int, count: int) -> list[float]:
+    return [random.gauss(0.0, 1.0) * 0.01 for _ in range(count)]
 
 
 INITS: dict[str, Draw] = {"he": _he, "glorot": _glorot, "small": _small}
 
 
 def drawing(init: str) -> Draw:
-    """The way to draw one weight from (random, inputs, outputs), by its name.
+    """The way to draw weights from (random, inputs, outputs, count), by its name.
 
     Parameters
     ----------
@@ -41,12 +45,20 @@ def drawing(init: str) -> Draw:
 
     Examples
     --------
-    >>> abs(drawing("glorot")(Random(0), 4, 2)) <= 1.0
+    >>> all(abs(weight) <= 1.0 for weight in drawing("glorot")(Random(0), 4, 2, 10))
     True
     """
     if not isinstance(init, str) or init not in INITS:
-        raise ValueError(f"unknown init {init!r}; known are {', '.join(INITS)}")
+        raise ValueError(f"unknown init {init!r}; {nearest(init, INITS)}")
     return INITS[init]
+
+
+class _Usual(int):
+    """A size that nobody asked for."""
+
+
+# How many rows a step takes where nobody says.
+USUAL_BATCH = _Usual(16)
 
 
 def generator(seed: int | Random) -> Random:

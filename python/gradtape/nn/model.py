@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 import gradtape._core as _core
 from gradtape._core import Value
+from gradtape.data.checking import check_kind, checked_rows
 from gradtape.functions import no_grad
 from gradtape.nn import predicting
 from gradtape.nn.fitted import Fitted
+from gradtape.nn.initial import USUAL_BATCH
 from gradtape.nn.neuron import Module
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ class Model(Module):
 
     #: What the last `fit` told of the data; None before it.
     fitted: Fitted | None = None
+    #: Where `gradtape.fit` keeps what it recorded, for the next; None: it keeps nothing.
+    programs: Any = None
     kinds: ClassVar[dict[str, type["Model"]]] = {}
 
     def __init_subclass__(cls, **settings: Any) -> None:
@@ -96,7 +100,7 @@ class Model(Module):
         optimizer: Any = None,
         learning_rate: float | Callable[[int], float] | None = None,
         epochs: int = 50,
-        batch_size: int | None = 16,
+        batch_size: int | None = USUAL_BATCH,
         validation_data: tuple[Any, Any] | None = None,
         validation_share: float = 0.0,
         patience: int | None = None,
@@ -204,10 +208,12 @@ class Model(Module):
         >>> MLP([3, 4, 2]).outputs_of(np.ones((1000, 3))).shape
         (1000, 2)
         """
-        if not hasattr(rows, "__iter__"):
-            raise TypeError(f"rows of numbers are expected, not {type(rows).__name__} {rows!r}")
+        check_kind(rows, "the rows", "rows of numbers")
         rows = rows if hasattr(rows, "__len__") else list(rows)
         array = predicting.numbers(rows)
+        line = isinstance(rows, np.ndarray) and rows.ndim < 2
+        if array is not None and array.size and (line or not np.isfinite(array).all()):
+            checked_rows(rows, "the rows")  # which tells what is wrong with them
         scaling = None if self.fitted is None else self.fitted.scaling
         if scaling is not None and len(rows):
             if array is None:
@@ -229,7 +235,8 @@ class Model(Module):
         return kept[1]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: x for name, x in vars(self).items() if name != "_kept_program"}
+        made = ("_kept_program", "programs")
+        return {name: x for name, x in vars(self).items() if name not in made}
 
     def predict(self, rows: Iterable[Any]) -> Any:
         """What each row is predicted to be.

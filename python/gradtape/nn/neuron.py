@@ -123,8 +123,8 @@ class Neuron(Module):
 
     def draw(self, random: Random) -> None:
         """Draw the weights anew; the bias stays."""
-        for weight in self.weights:
-            weight.data = self._draw(random, self.inputs, self._outputs)
+        weights = self.weights
+        _core.assign(weights, self._draw(random, self.inputs, self._outputs, len(weights)))
 
     @property
     def weights(self) -> tuple[Value, ...]:

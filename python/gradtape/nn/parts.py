@@ -1,10 +1,12 @@
 """What a model is made of, and whether it is being trained."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from gradtape._core import Value
+
+NUMBERS = frozenset([Value, float, int, str, bool])
 
 
 def parts(model: Any) -> Iterator[Any]:
@@ -20,18 +22,25 @@ def parts(model: Any) -> Iterator[Any]:
     """
     seen: set[int] = set()
     waiting = [model]
+
+    def wait(found: Iterable[Any]) -> None:
+        # Told apart by their types all at once: a layer has thousands of numbers.
+        inside = list(found)
+        if not NUMBERS.issuperset(map(type, inside)):
+            waiting.extend(x for x in inside if type(x) not in NUMBERS)
+
     while waiting:
         part = waiting.pop()
         if isinstance(part, (Value, str, int, float)) or id(part) in seen:
             continue
         seen.add(id(part))
         if isinstance(part, dict):
-            waiting += reversed(part.values())
+            wait(reversed(part.values()))
         elif isinstance(part, (list, tuple)):
-            waiting += reversed(part)
+            wait(reversed(part))
         elif hasattr(part, "parameters") or part is model:
             yield part
-            waiting += reversed(getattr(part, "__dict__", {}).values())
+            wait(reversed(getattr(part, "__dict__", {}).values()))
 
 
 def switches(model: Any) -> list[Any]:

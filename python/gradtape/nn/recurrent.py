@@ -1,7 +1,7 @@
 """Layers that go through a sequence step by step: of any length, each row its own."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from random import Random
 from typing import Any
@@ -112,7 +112,33 @@ class RNN(_Recurrent):
         return self.cell([*x, *state])
 
 
-class GRU(_Recurrent):
+class _Gated(_Recurrent):
+    """What layers with gates share: how their dense layers are made."""
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        *,
+        sequence: bool = False,
+        init: str = "glorot",
+        seed: int | Random = 0,
+        name: str = "",
+    ) -> None:
+        super().__init__(inputs, outputs, sequence, name)
+        random, dot = generator(seed), f"{name}." if name else ""
+
+        def layer(inputs: int, outputs: int, part: str, activation: str = "linear") -> Layer:
+            return Layer(inputs, outputs, activation, init=init, seed=random, name=f"{dot}{part}")
+
+        self._layers = self._made(layer)
+
+    @abstractmethod
+    def _made(self, layer: Callable[..., Layer]) -> tuple[Layer, ...]:
+        """The dense layers, of inputs, outputs, name and activation."""
+
+
+class GRU(_Gated):
     """A gated recurrent unit (Cho et al. 2014, in the form that PyTorch has).
 
     With gates r and z, both ``sigmoid(W x + U h + b)``, the state becomes
@@ -134,23 +160,12 @@ class GRU(_Recurrent):
     GRU(2 → 3, 57 parameters)
     """
 
-    def __init__(
-        self,
-        inputs: int,
-        outputs: int,
-        *,
-        sequence: bool = False,
-        init: str = "glorot",
-        seed: int | Random = 0,
-        name: str = "",
-    ) -> None:
-        super().__init__(inputs, outputs, sequence, name)
-        random, dot = generator(seed), f"{name}." if name else ""
-        both = inputs + outputs
-        self.gates = Layer(both, 2 * outputs, "sigmoid", init=init, seed=random, name=f"{dot}gates")
-        self.candidate = Layer(inputs, outputs, init=init, seed=random, name=f"{dot}candidate")
-        self.memory = Layer(outputs, outputs, init=init, seed=random, name=f"{dot}memory")
-        self._layers = (self.gates, self.candidate, self.memory)
+    def _made(self, layer: Callable[..., Layer]) -> tuple[Layer, ...]:
+        inputs, outputs = self.inputs, self.outputs
+        self.gates = layer(inputs + outputs, 2 * outputs, "gates", "sigmoid")
+        self.candidate = layer(inputs, outputs, "candidate")
+        self.memory = layer(outputs, outputs, "memory")
+        return self.gates, self.candidate, self.memory
 
     def step(self, x: Sequence[Any], state: Any) -> Any:
         """The state after a step with features `x`."""
@@ -163,7 +178,7 @@ class GRU(_Recurrent):
         return new
 
 
-class LSTM(_Recurrent):
+class LSTM(_Gated):
     """A long short-term memory (Hochreiter and Schmidhuber 1997, with Gers's forget gate).
 
     With gates i, f and o, all ``sigmoid(W x + U h + b)``, and ``g = tanh(W x + U h + b)``, the
@@ -189,26 +204,13 @@ class LSTM(_Recurrent):
     5
     """
 
-    def __init__(
-        self,
-        inputs: int,
-        outputs: int,
-        *,
-        sequence: bool = False,
-        init: str = "glorot",
-        seed: int | Random = 0,
-        name: str = "",
-    ) -> None:
-        super().__init__(inputs, outputs, sequence, name)
-        random, dot = generator(seed), f"{name}." if name else ""
-        both = inputs + outputs
-        self.gates = Layer(both, 3 * outputs, "sigmoid", init=init, seed=random, name=f"{dot}gates")
-        self.candidate = Layer(
-            both, outputs, "tanh", init=init, seed=random, name=f"{dot}candidate"
-        )
-        self._layers = (self.gates, self.candidate)
+    def _made(self, layer: Callable[..., Layer]) -> tuple[Layer, ...]:
+        both, outputs = self.inputs + self.outputs, self.outputs
+        self.gates = layer(both, 3 * outputs, "gates", "sigmoid")
+        self.candidate = layer(both, outputs, "candidate", "tanh")
         for neuron in self.gates.neurons[outputs : 2 * outputs]:
             neuron.bias.data = 1.0
+        return self.gates, self.candidate
 
     def start(self) -> Any:
         """The state and the memory before the first step: zeros."""
