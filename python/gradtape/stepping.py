@@ -56,6 +56,8 @@ class Epochs:
     optimizer : Optimizer
     must : bool
         Whether giving up is an error.
+    single : bool
+        Whether steps compute rows in 32 bits.
 
     Attributes
     ----------
@@ -70,10 +72,12 @@ class Epochs:
         targets: Numbers,
         optimizer: Optimizer | LBFGS,
         must: bool,
+        single: bool,
     ) -> None:
         self._program, self._rows, self._targets = program, rows, targets
         self._optimizer = optimizer
         self._must, self.given_up = must, False
+        self._single = single
 
     def call(self, noise: Numbers | None) -> Call:
         """The program and its rows, the first of which has been recorded."""
@@ -142,6 +146,7 @@ class Epochs:
                 rates,
                 values,
                 call.threads,
+                self._single,
             )
         except GradtapeError:
             if self._must:
@@ -163,6 +168,7 @@ def native_epochs(
     weights: Numbers | None,
     programs: Programs,
     mode: bool,
+    single: bool,
 ) -> Epochs | None:
     """The passes of a training, where they can run natively.
 
@@ -189,7 +195,7 @@ def native_epochs(
         program = programs.get(key) or _program(
             forward, loss, target, packing, noise, weights is not None
         )
-        epochs = Epochs(program, packing.columns, t, optimizer, must)
+        epochs = Epochs(program, packing.columns, t, optimizer, must, single)
         try:
             epochs.call(sample)
         except Exception:

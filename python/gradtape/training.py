@@ -153,6 +153,21 @@ def _noise(forward: Forward, rows: Data) -> Noise | None:
     return noise or None
 
 
+def _single(dtype: Any, native: bool | None, optimizer: Optimizer | LBFGS) -> bool:
+    """Whether rows are computed in 32 bits."""
+    try:
+        name = np.dtype(dtype).name
+    except TypeError:
+        name = ""
+    if name not in ("float64", "float32"):
+        raise ValueError(f"dtype must be 'float64' or 'float32', not {dtype!r}")
+    if name == "float32" and native is False:
+        raise ValueError("dtype='float32' is for native steps; the tape computes in 64 bits")
+    if name == "float32" and isinstance(optimizer, LBFGS):
+        raise ValueError("dtype='float32' is for steps on batches; LBFGS searches in 64 bits")
+    return name == "float32"
+
+
 def fit(
     model: Model,
     rows: Sequence[Any],
@@ -162,6 +177,7 @@ def fit(
     optimizer: Optimizer | str | None = None,
     epochs: int = 50,
     batch_size: int | None = USUAL_BATCH,
+    dtype: Any = "float64",
     shuffle: bool = True,
     seed: int = 0,
     sample_weight: Sequence[float] | None = None,
@@ -193,6 +209,10 @@ def fit(
     epochs, batch_size : int
         Passes over the rows, and rows a step; ``None`` takes all rows in one step. With
         ``optimizer="lbfgs"``, which always does, an epoch is an iteration of it.
+    dtype : {"float64", "float32"}
+        What a step computes rows in. With ``"float32"``, which needs native steps, values and
+        adjoints are rounded to 32 bits, so large layers take about half the time; parameters,
+        optimizer and sums over a batch keep 64 bits, and so do validation and prediction.
     shuffle, seed : bool, int
         Whether each epoch takes the rows in a new order, drawn from the seed. The same seed gives
         the same bits.
@@ -245,6 +265,7 @@ def fit(
     weights = None if sample_weight is None else checked_weights(sample_weight, len(good))
     stepper = chosen_optimizer(optimizer, model.parameters())
     batch = _batch(batch_size, len(good), stepper)
+    single = _single(dtype, native, stepper)
     # A model may keep its programs for the next training.
     programs: Programs = getattr(model, "programs", None) or Programs()
 
@@ -263,15 +284,17 @@ def fit(
                 weights=weights,
                 programs=programs,
                 mode=bool(switched) and flag,
+                single=single and flag,
             )
 
     with training(switched, True):
         noise = _noise(forward, good)
     steps = natively(data, True, noise, weights)
-    if native and steps is None:
+    if (native or single) and steps is None:
+        instead = "dtype='float64'" if single else "native=False"
         raise ValueError(
             "the steps cannot run natively: model, loss or optimizer cannot be recorded; "
-            "native=False takes them on the tape"
+            f"{instead} takes them on the tape"
         )
     look = None
     if validation is not None:

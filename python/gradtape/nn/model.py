@@ -140,8 +140,8 @@ class Model(Module):
             The names of the classes in the order of the outputs: in which names among the targets
             stand for them, or what integers among the targets are called.
         **settings
-            Others of `gradtape.fit`: ``shuffle``, ``progress``, ``callback``, ``native``,
-            ``history``.
+            Others of `gradtape.fit`: ``dtype``, ``shuffle``, ``progress``, ``callback``,
+            ``native``, ``history``.
 
         Returns
         -------
