@@ -7,7 +7,7 @@
 
 use std::array::from_fn;
 
-use super::kernels::{Frame, LANES, Names, PARTS, accumulated, folded};
+use super::kernels::{Frame, Names, PARTS, accumulated, folded};
 use super::real::Real;
 use super::tables::{FRESH, Layer, NOWHERE, Place};
 
@@ -111,12 +111,18 @@ fn read<V: Pack, const P: usize>(
 /// A sum of terms, from the first to the last, `P` packs at a time: `[result, first term, number of
 /// terms]`.
 #[inline(always)]
-pub fn linear<V: Pack, const P: usize, const L: usize>(
-    frame: &mut Frame<'_, V::Number>,
-    n: &Names,
-) {
+pub fn linear<V: Pack>(frame: &mut Frame<'_, V::Number>, n: &Names) {
+    match frame.width / V::WIDTH {
+        1 => sums::<V, 1>(frame, n),
+        4 => sums::<V, 4>(frame, n),
+        _ => sums::<V, 8>(frame, n),
+    }
+}
+
+#[inline(always)]
+fn sums<V: Pack, const P: usize>(frame: &mut Frame<'_, V::Number>, n: &Names) {
     let terms = &frame.tables.terms[n[1] as usize..(n[1] + n[2]) as usize];
-    for start in (0..L).step_by(V::WIDTH * P) {
+    for start in (0..frame.width).step_by(V::WIDTH * P) {
         let mut sum = [V::splat(V::Number::narrow(-0.0)); P]; // to which adding anything changes nothing
         for term in terms {
             let mut value: [V; P] = read(frame, term.x, start);
@@ -136,21 +142,18 @@ pub fn linear<V: Pack, const P: usize, const L: usize>(
 
 /// The reverse of [`linear`]: `[adjoint of the result, first term, number of terms]`.
 #[inline(always)]
-pub fn linear_reverse<V: Pack, const L: usize, const CARE: bool>(
-    frame: &mut Frame<'_, V::Number>,
-    n: &Names,
-) {
+pub fn linear_reverse<V: Pack, const CARE: bool>(frame: &mut Frame<'_, V::Number>, n: &Names) {
     for term in &frame.tables.terms[n[1] as usize..(n[1] + n[2]) as usize] {
-        factor::<V, L, CARE>(frame, n[0], (term.x, term.dx), term.y, term.minus);
+        factor::<V, CARE>(frame, n[0], (term.x, term.dx), term.y, term.minus);
         if let Some(y) = term.y {
-            factor::<V, L, CARE>(frame, n[0], (y, term.dy), Some(term.x), term.minus);
+            factor::<V, CARE>(frame, n[0], (y, term.dy), Some(term.x), term.minus);
         }
     }
 }
 
 /// Adds adjoint times the other factor to the adjoint of a factor.
 #[inline(always)]
-fn factor<V: Pack, const L: usize, const CARE: bool>(
+fn factor<V: Pack, const CARE: bool>(
     frame: &mut Frame<'_, V::Number>,
     adjoint: u32,
     (of, target): (Place, u32),
@@ -161,16 +164,17 @@ fn factor<V: Pack, const L: usize, const CARE: bool>(
         return;
     }
     if let Place::Scalar(_) = of {
-        return shared_factor::<V, L, CARE>(frame, adjoint, target as usize, other, minus);
+        return shared_factor::<V, CARE>(frame, adjoint, target as usize, other, minus);
     }
     let sign = V::Number::narrow(if minus { -1.0 } else { 1.0 });
     let fresh = target & FRESH != 0;
-    let cut = |offset: u32| offset as usize..offset as usize + L;
+    let width = frame.width;
+    let cut = |offset: u32| offset as usize..offset as usize + width;
     if let Some(Place::Slot(y)) = other {
         let apart = frame.slots.get_disjoint_mut([cut(target & !FRESH), cut(adjoint), cut(y)]);
         let Ok([d, a, y]) = apart else { unreachable!("adjoints and values have their own slots") };
         let sign = V::splat(sign);
-        for i in (0..L).step_by(V::WIDTH) {
+        for i in (0..width).step_by(V::WIDTH) {
             let sum = if fresh { V::splat(V::Number::ZERO) } else { V::load(&d[i..]) };
             let y = V::load(&y[i..]).mul(sign);
             sum.accumulated::<CARE>(V::load(&a[i..]), y).store(&mut d[i..]);
@@ -180,7 +184,7 @@ fn factor<V: Pack, const L: usize, const CARE: bool>(
         let apart = frame.slots.get_disjoint_mut([cut(target & !FRESH), cut(adjoint)]);
         let Ok([d, a]) = apart else { unreachable!("every adjoint has its own slot") };
         let weight = V::splat(weight);
-        for i in (0..L).step_by(V::WIDTH) {
+        for i in (0..width).step_by(V::WIDTH) {
             let sum = if fresh { V::splat(V::Number::ZERO) } else { V::load(&d[i..]) };
             sum.accumulated::<CARE>(V::load(&a[i..]), weight).store(&mut d[i..]);
         }
@@ -189,7 +193,7 @@ fn factor<V: Pack, const L: usize, const CARE: bool>(
 
 /// The same for a factor that all rows share: its adjoint is a sum over them.
 #[inline(always)]
-fn shared_factor<V: Pack, const L: usize, const CARE: bool>(
+fn shared_factor<V: Pack, const CARE: bool>(
     frame: &mut Frame<'_, V::Number>,
     adjoint: u32,
     sum: usize,
@@ -198,7 +202,7 @@ fn shared_factor<V: Pack, const L: usize, const CARE: bool>(
 ) {
     let mut parts = [V::splat(V::Number::ZERO); PARTS];
     for q in 0..PARTS / V::WIDTH {
-        for start in (q * V::WIDTH..L).step_by(PARTS) {
+        for start in (q * V::WIDTH..frame.width).step_by(PARTS) {
             let [a]: [V; 1] = packs(frame.slots, adjoint as usize + start);
             parts[q] = match other {
                 Some(Place::Slot(x)) => {
@@ -238,7 +242,7 @@ fn neurons<V: Pack, const T: usize, const P: usize>(
     let (width, count) = (layer.width(), layer.inputs.len());
     let scalars = &frame.scalars[layer.scalars as usize + k * width..][..width * T];
     let weights: [&[V::Number]; T] = from_fn(|t| &scalars[t * width + 1..][..count]);
-    for start in (0..LANES).step_by(V::WIDTH * P) {
+    for start in (0..frame.width).step_by(V::WIDTH * P) {
         let mut sums = [[V::splat(V::Number::ZERO); P]; T];
         for t in 0..T {
             sums[t] = [V::splat(scalars[t * width]); P];
@@ -296,7 +300,7 @@ fn inputs<V: Pack, const T: usize, const P: usize, const CARE: bool>(
 ) {
     let width = layer.width();
     let scalars = &frame.scalars[layer.scalars as usize..][..width * layer.outputs.len()];
-    for start in (0..LANES).step_by(V::WIDTH * P) {
+    for start in (0..frame.width).step_by(V::WIDTH * P) {
         let mut sums = [[V::splat(V::Number::ZERO); P]; T];
         for (&(_, adjoint), row) in layer.outputs.iter().zip(scalars.chunks_exact(width)) {
             if adjoint == NOWHERE {
@@ -354,7 +358,7 @@ fn weights<V: Pack, const K: usize, const CARE: bool>(
 fn summed<V: Pack>(frame: &mut Frame<'_, V::Number>, adjoint: u32, at: [usize; 2]) {
     let mut parts = [V::splat(V::Number::ZERO); PARTS];
     for q in 0..PARTS / V::WIDTH {
-        for start in (q * V::WIDTH..LANES).step_by(PARTS) {
+        for start in (q * V::WIDTH..frame.width).step_by(PARTS) {
             let [a]: [V; 1] = packs(frame.slots, adjoint as usize + start);
             parts[q] = parts[q].add(a);
         }
@@ -374,7 +378,7 @@ fn products<V: Pack, const K: usize, const J: usize, const CARE: bool>(
 ) {
     let mut sums = [[[V::splat(V::Number::ZERO); PARTS]; J]; K];
     for q in 0..PARTS / V::WIDTH {
-        for start in (q * V::WIDTH..LANES).step_by(PARTS) {
+        for start in (q * V::WIDTH..frame.width).step_by(PARTS) {
             let (mut a, mut x) = ([V::splat(V::Number::ZERO); K], [V::splat(V::Number::ZERO); J]);
             for k in 0..K {
                 [a[k]] = packs(frame.slots, adjoints[k] as usize + start);

@@ -14,6 +14,14 @@ use crate::op::Rule;
 /// Rows in a block.
 pub const LANES: usize = 64;
 
+/// Lanes that a kernel computes at a time.
+pub const GROUP: usize = 32;
+
+/// How many lanes are computed for so many rows of a block: whole groups.
+pub fn width(rows: usize) -> usize {
+    rows.next_multiple_of(GROUP)
+}
+
 /// Number of partial sums that a block's rows are added up in, whatever the SIMD width: so the
 /// result does not depend on it.
 pub const PARTS: usize = 8;
@@ -32,6 +40,8 @@ pub struct Frame<'a, T> {
     pub answers: &'a mut [u64],
     /// Whether a row left the path.
     pub left: bool,
+    /// Number of lanes that are computed.
+    pub width: usize,
 }
 
 /// What an instruction names: offsets of slots, or places in the tables.
@@ -39,9 +49,8 @@ pub type Names = [u32; 6];
 
 impl<T: Real> Frame<'_, T> {
     #[inline(always)]
-    fn lanes<const L: usize>(&self, offset: u32) -> &[T; L] {
-        let lanes = self.slots[offset as usize..].first_chunk();
-        lanes.unwrap_or_else(|| unreachable!("slots are as many as the layout gave out"))
+    fn lanes(&self, offset: u32) -> &[T] {
+        &self.slots[offset as usize..][..self.width]
     }
 }
 
@@ -165,32 +174,32 @@ pub fn reverse<
 
 /// A guard: `[a, b, whether it holds]`.
 #[inline(always)]
-pub fn check<T: Real, const L: usize>(frame: &mut Frame<'_, T>, n: &Names, test: Test) {
-    let all = if L == 64 { u64::MAX } else { (1 << L) - 1 };
-    frame.left |= answer::<T, L>(frame, n, test) != if n[2] != 0 { all } else { 0 };
+pub fn check<T: Real>(frame: &mut Frame<'_, T>, n: &Names, test: Test) {
+    let all = u64::MAX >> (u64::BITS as usize - frame.width);
+    frame.left |= answer(frame, n, test) != if n[2] != 0 { all } else { 0 };
 }
 
 /// A question: `[a, b, its number]`.
 #[inline(always)]
-pub fn ask<T: Real, const L: usize>(frame: &mut Frame<'_, T>, n: &Names, test: Test) {
-    frame.answers[n[2] as usize] = answer::<T, L>(frame, n, test);
+pub fn ask<T: Real>(frame: &mut Frame<'_, T>, n: &Names, test: Test) {
+    frame.answers[n[2] as usize] = answer(frame, n, test);
 }
 
 /// A bit for every lane for which the test holds.
 #[inline(always)]
-fn answer<T: Real, const L: usize>(frame: &Frame<'_, T>, n: &Names, test: Test) -> u64 {
-    let (a, b) = (frame.lanes::<L>(n[0]), frame.lanes::<L>(n[1]));
+fn answer<T: Real>(frame: &Frame<'_, T>, n: &Names, test: Test) -> u64 {
+    let (a, b) = (frame.lanes(n[0]), frame.lanes(n[1]));
     let mut answer = 0;
-    for i in 0..L {
-        answer |= u64::from(test.holds(a[i].wide(), b[i].wide())) << i;
+    for (i, (a, b)) in a.iter().zip(b).enumerate() {
+        answer |= u64::from(test.holds(a.wide(), b.wide())) << i;
     }
     answer
 }
 
 /// Adds the lanes to a sum over rows: `[sum, slot]`.
 #[inline(always)]
-pub fn reduce<T: Real, const L: usize>(frame: &mut Frame<'_, T>, n: &Names) {
-    let sum = total(frame.lanes::<L>(n[1]));
+pub fn reduce<T: Real>(frame: &mut Frame<'_, T>, n: &Names) {
+    let sum = total(frame.lanes(n[1]));
     frame.sums[n[0] as usize] += sum;
 }
 

@@ -24,6 +24,16 @@ fn cut(offset: u32, slots: usize) -> Range<usize> {
     offset as usize..offset as usize + slots * LANES
 }
 
+/// The first lanes of slots side by side.
+fn lanes<T: Real>(slots: &[T], width: usize) -> ArrayView2<'_, T> {
+    matrix(slots, slots.len() / LANES).slice_move(s![.., ..width])
+}
+
+fn lanes_mut<T: Real>(slots: &mut [T], width: usize) -> ArrayViewMut2<'_, T> {
+    let rows = slots.len() / LANES;
+    matrix_mut(slots, rows).slice_move(s![.., ..width])
+}
+
 fn matrix<T: Real>(numbers: &[T], rows: usize) -> ArrayView2<'_, T> {
     let shape = (rows, numbers.len() / rows);
     ArrayView2::from_shape(shape, numbers).unwrap_or_else(|_| unreachable!("rows are whole"))
@@ -43,24 +53,24 @@ fn shared<'a, T: Real>(scalars: &'a [T], layer: &Layer) -> ArrayView2<'a, T> {
 /// A dense layer: `[layer, inputs, outputs]`.
 pub fn product<T: Real>(frame: &mut Frame<'_, T>, n: &Names) {
     let layer = &frame.tables.layers[n[0] as usize];
-    let (inputs, outputs) = (layer.inputs.len(), layer.outputs.len());
+    let (inputs, outputs, width) = (layer.inputs.len(), layer.outputs.len(), frame.width);
     let shared = shared(frame.scalars, layer);
     let apart = frame.slots.get_disjoint_mut([cut(n[1], inputs), cut(n[2], outputs)]);
     let Ok([x, r]) = apart else { unreachable!("results have their own slots") };
     for (lanes, own) in r.chunks_exact_mut(LANES).zip(shared.rows()) {
-        lanes.fill(own[0] + own[inputs + 1]);
+        lanes[..width].fill(own[0] + own[inputs + 1]);
     }
     let weights = shared.slice(s![.., 1..=inputs]);
-    multiply(matrix_mut(r, outputs), true, &weights, &matrix(x, inputs));
+    multiply(lanes_mut(r, width), true, &weights, &lanes(x, width));
 }
 
 /// The reverse of [`product`]: `[layer, inputs, adjoints of the outputs, of the inputs]`.
 pub fn product_reverse<T: Real>(frame: &mut Frame<'_, T>, n: &Names) {
     let layer = &frame.tables.layers[n[0] as usize];
-    let (inputs, outputs) = (layer.inputs.len(), layer.outputs.len());
-    let adjoints = matrix(&frame.slots[cut(n[2], outputs)], outputs);
+    let (inputs, outputs, width) = (layer.inputs.len(), layer.outputs.len(), frame.width);
+    let adjoints = lanes(&frame.slots[cut(n[2], outputs)], width);
     if layer.sums != NOWHERE {
-        let x = matrix(&frame.slots[cut(n[1], inputs)], inputs);
+        let x = lanes(&frame.slots[cut(n[1], inputs)], width);
         let sums = &mut frame.sums[layer.sums as usize..][..outputs * layer.width()];
         let mut sums = matrix_mut(sums, outputs);
         multiply(sums.slice_mut(s![.., 1..=inputs]), true, &adjoints, &x.t());
@@ -76,6 +86,6 @@ pub fn product_reverse<T: Real>(frame: &mut Frame<'_, T>, n: &Names) {
         let Ok([a, d]) = frame.slots.get_disjoint_mut(places) else {
             unreachable!("every adjoint has its own slot")
         };
-        multiply(matrix_mut(d, inputs), n[3] & FRESH == 0, &weights.t(), &matrix(a, outputs));
+        multiply(lanes_mut(d, width), n[3] & FRESH == 0, &weights.t(), &lanes(a, width));
     }
 }

@@ -18,7 +18,7 @@ use super::level::Level;
 use super::paths::Paths;
 use super::plan::{Batch, Numbers, Output, Plan};
 use super::real::Real;
-use super::section::Section;
+use super::section::{Part, Section};
 use super::simd::Instruction;
 use super::tables::FRESH;
 use job::Job;
@@ -197,8 +197,8 @@ impl<T: Real> Plan<T> {
             };
         }
         let Memory { slots, answers, .. } = memory;
-        let mut frame = self.shared.frame(&mut slots[start..], &[], &mut [], answers);
-        run(&self.shared.forward, &mut frame);
+        let mut frame = self.shared.frame(&mut slots[start..], &[], &mut [], answers, 1);
+        run(self.shared.part(Part::Forward), &mut frame);
         !frame.left
     }
 
@@ -238,8 +238,8 @@ impl<T: Real> Plan<T> {
                     add(at, seed * rows.rows as f64);
                 }
             }
-            let reverse = if care { self.shared.careful() } else { &self.shared.reverse };
-            run(reverse, &mut self.shared.frame(slots, &[], &mut [], &mut []));
+            let part = if care { Part::Careful } else { Part::Reverse };
+            run(self.shared.part(part), &mut self.shared.frame(slots, &[], &mut [], &mut [], 1));
             let adjoint = |at: u32| memory.slots[start + at as usize];
             if !care && self.shared_gradients.iter().any(|&(_, at)| adjoint(at).is_nan()) {
                 // The values that the first sweep used are there no more.
@@ -270,7 +270,8 @@ impl<T: Real, const L: usize> Section<T, L> {
         scalars: &'a [T],
         sums: &'a mut [T],
         answers: &'a mut [u64],
+        width: usize,
     ) -> Frame<'a, T> {
-        Frame { slots, scalars, sums, tables: &self.tables, answers, left: false }
+        Frame { slots, scalars, sums, tables: &self.tables, answers, left: false, width }
     }
 }

@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 
 use super::fuse::Class;
 use super::graph::{Graph, Id, Question};
+use super::kernels::{GROUP, Names};
 use super::level::Level;
 use super::real::Real;
 use super::simd::{Instruction, kernel};
@@ -53,14 +54,26 @@ pub enum Scalar {
     Number(u64),
 }
 
-/// Instructions for `L` rows at a time.
+/// A part of a section.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Forward,
+    Reverse,
+    /// The reverse part with care about products with exact zeros.
+    Careful,
+}
+
+/// What is done in this order, on what.
+pub type Works = Vec<(Work, Names)>;
+
+/// Instructions on slots of `L` lanes.
 #[derive(Debug)]
 pub struct Section<T: Real, const L: usize> {
-    pub forward: Vec<Instruction<T>>,
-    pub reverse: Vec<Instruction<T>>,
+    pub forward: Works,
+    pub reverse: Works,
     level: Level,
-    works: Vec<Work>,
-    careful: OnceLock<Vec<Instruction<T>>>,
+    /// The instructions of the three parts, made when they are asked for.
+    instructions: [OnceLock<Vec<Instruction<T>>>; 3],
     pub tables: Tables,
     /// Number of lanes that the slots take.
     pub size: usize,
@@ -87,15 +100,16 @@ impl<T: Real, const L: usize> Section<T, L> {
         Layout::<T, L>::new(task, level).run()
     }
 
-    /// The reverse part with care about products with exact zeros.
-    pub fn careful(&self) -> &[Instruction<T>] {
-        self.careful.get_or_init(|| {
-            let each = self.reverse.iter().zip(&self.works);
-            each.map(|(&Instruction { names, .. }, &work)| Instruction {
-                kernel: kernel::<T, L>(self.level, work, true),
+    /// The instructions of a part.
+    pub fn part(&self, part: Part) -> &[Instruction<T>] {
+        let kernel = if L == 1 { kernel::<T, 1> } else { kernel::<T, GROUP> };
+        self.instructions[part as usize].get_or_init(|| {
+            let works = if part == Part::Forward { &self.forward } else { &self.reverse };
+            let made = |&(work, names): &(Work, Names)| Instruction {
+                kernel: kernel(self.level, work, part == Part::Careful),
                 names,
-            })
-            .collect()
+            };
+            works.iter().map(made).collect()
         })
     }
 }

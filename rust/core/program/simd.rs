@@ -81,6 +81,12 @@ pub fn kernel<T: Real, const L: usize>(level: Level, work: Work, care: bool) -> 
     }
 }
 
+/// Where each group of lanes starts.
+#[inline(always)]
+fn groups<const L: usize>(width: usize) -> impl Iterator<Item = u32> {
+    (0..width as u32).step_by(L)
+}
+
 /// The lanes at `offset`.
 ///
 /// # Safety
@@ -319,9 +325,9 @@ macro_rules! by_row {
     (@reverse 1 $Op:ident $of:ident) => {{ let _ = $of; reverse1::<rule::$Op, T, L> }};
     (@reverse 2 $Op:ident $of:ident) => {
         match $of {
-            1 => reverse2::<rule::$Op, T, L, 1>,
-            2 => reverse2::<rule::$Op, T, L, 2>,
-            _ => reverse2_both::<rule::$Op, T, L>,
+            1 => reverse2::<rule::$Op, T, L, 1, 1>,
+            2 => reverse2::<rule::$Op, T, L, 2, 1>,
+            _ => reverse2::<rule::$Op, T, L, 3, 2>,
         }
     };
     (@reverse 3 $Op:ident $of:ident) => {
@@ -341,112 +347,109 @@ macro_rules! level {
 
             $(#[target_feature(enable = $features)])?
             unsafe fn forward1<R: Rule<1>, T: Real, const L: usize>(frame: &mut Frame<'_, T>, n: &Names) {
-                // SAFETY: the result's slot is no operand's.
-                unsafe { kernels::forward::<R, T, 1, L>(write(frame, n[0]), [read(frame, n[1])]) }
+                for i in groups::<L>(frame.width) {
+                    // SAFETY: the result's slot is no operand's.
+                    unsafe { kernels::forward::<R, T, 1, L>(write(frame, n[0] + i), [read(frame, n[1] + i)]) }
+                }
             }
 
             $(#[target_feature(enable = $features)])?
             unsafe fn forward2<R: Rule<2>, T: Real, const L: usize>(frame: &mut Frame<'_, T>, n: &Names) {
-                // SAFETY: as above.
-                unsafe {
-                    let operands = [read(frame, n[1]), read(frame, n[2])];
-                    kernels::forward::<R, T, 2, L>(write(frame, n[0]), operands);
+                for i in groups::<L>(frame.width) {
+                    // SAFETY: as above.
+                    unsafe {
+                        let operands = [read(frame, n[1] + i), read(frame, n[2] + i)];
+                        kernels::forward::<R, T, 2, L>(write(frame, n[0] + i), operands);
+                    }
                 }
             }
 
             $(#[target_feature(enable = $features)])?
             unsafe fn forward3<R: Rule<3>, T: Real, const L: usize>(frame: &mut Frame<'_, T>, n: &Names) {
-                // SAFETY: as above.
-                unsafe {
-                    let operands = [read(frame, n[1]), read(frame, n[2]), read(frame, n[3])];
-                    kernels::forward::<R, T, 3, L>(write(frame, n[0]), operands);
+                for i in groups::<L>(frame.width) {
+                    // SAFETY: as above.
+                    unsafe {
+                        let operands = [1, 2, 3].map(|k: usize| read(frame, n[k] + i));
+                        kernels::forward::<R, T, 3, L>(write(frame, n[0] + i), operands);
+                    }
                 }
             }
 
             $(#[target_feature(enable = $features)])?
             unsafe fn reverse1<R: Rule<1>, T: Real, const L: usize>(frame: &mut Frame<'_, T>, n: &Names) {
-                // SAFETY: a target's slot is nobody else's.
-                unsafe {
-                    let [a, x, r] = [read(frame, n[1]), read(frame, n[2]), read(frame, n[3])];
-                    let targets = [target(frame, n[0])];
-                    kernels::reverse::<R, T, $Number, 1, L, $care, 1, 1>(targets, a, [x], r);
+                for i in groups::<L>(frame.width) {
+                    // SAFETY: a target's slot is nobody else's.
+                    unsafe {
+                        let [a, x, r] = [1, 2, 3].map(|k: usize| read(frame, n[k] + i));
+                        let targets = [target(frame, n[0] + i)];
+                        kernels::reverse::<R, T, $Number, 1, L, $care, 1, 1>(targets, a, [x], r);
+                    }
                 }
             }
 
             $(#[target_feature(enable = $features)])?
-            unsafe fn reverse2<R: Rule<2>, T: Real, const L: usize, const OF: u8>(frame: &mut Frame<'_, T>, n: &Names) {
-                // SAFETY: as above.
-                unsafe {
-                    let [a, r] = [read(frame, n[2]), read(frame, n[5])];
-                    let operands = [read(frame, n[3]), read(frame, n[4])];
-                    let targets = [target(frame, n[0])];
-                    kernels::reverse::<R, T, $Number, 2, L, $care, OF, 1>(targets, a, operands, r);
-                }
-            }
-
-            $(#[target_feature(enable = $features)])?
-            unsafe fn reverse2_both<R: Rule<2>, T: Real, const L: usize>(frame: &mut Frame<'_, T>, n: &Names) {
-                // SAFETY: as above; the two targets differ.
-                unsafe {
-                    let [a, r] = [read(frame, n[2]), read(frame, n[5])];
-                    let operands = [read(frame, n[3]), read(frame, n[4])];
-                    let targets = [target(frame, n[0]), target(frame, n[1])];
-                    kernels::reverse::<R, T, $Number, 2, L, $care, 3, 2>(targets, a, operands, r);
+            unsafe fn reverse2<R: Rule<2>, T: Real, const L: usize, const OF: u8, const W: usize>(frame: &mut Frame<'_, T>, n: &Names) {
+                for i in groups::<L>(frame.width) {
+                    // SAFETY: as above; targets differ.
+                    unsafe {
+                        let [a, x, y, r] = [2, 3, 4, 5].map(|k: usize| read(frame, n[k] + i));
+                        let targets = std::array::from_fn(|k| target(frame, n[k] + i));
+                        kernels::reverse::<R, T, $Number, 2, L, $care, OF, W>(targets, a, [x, y], r);
+                    }
                 }
             }
 
             $(#[target_feature(enable = $features)])?
             unsafe fn reverse3<R: Rule<3>, T: Real, const L: usize, const OF: u8>(frame: &mut Frame<'_, T>, n: &Names) {
-                // SAFETY: as above.
-                unsafe {
-                    let [a, r] = [read(frame, n[1]), read(frame, n[5])];
-                    let operands = [read(frame, n[2]), read(frame, n[3]), read(frame, n[4])];
-                    let targets = [target(frame, n[0])];
-                    kernels::reverse::<R, T, $Number, 3, L, $care, OF, 1>(targets, a, operands, r);
+                for i in groups::<L>(frame.width) {
+                    // SAFETY: as above.
+                    unsafe {
+                        let [a, x, y, z, r] = [1, 2, 3, 4, 5].map(|k: usize| read(frame, n[k] + i));
+                        let targets = [target(frame, n[0] + i)];
+                        kernels::reverse::<R, T, $Number, 3, L, $care, OF, 1>(targets, a, [x, y, z], r);
+                    }
                 }
             }
 
             $(#[target_feature(enable = $features)])?
             unsafe fn linear<T: Real, const L: usize>(frame: &mut Frame<'_, T>, n: &Names) {
-                if L == 1 {
-                    dense::linear::<Plain<T, 1>, 1, 1>(frame, n);
-                } else {
-                    dense::linear::<<T as Real>::$Pack, 8, L>(frame, n);
+                match L {
+                    1 => dense::linear::<Plain<T, 1>>(frame, n),
+                    _ => dense::linear::<T::$Pack>(frame, n),
                 }
             }
 
             $(#[target_feature(enable = $features)])?
             unsafe fn linear_reverse<T: Real, const L: usize>(frame: &mut Frame<'_, T>, n: &Names) {
-                if L == 1 {
-                    dense::linear_reverse::<Plain<T, 1>, 1, $care>(frame, n);
-                } else {
-                    dense::linear_reverse::<<T as Real>::$Pack, L, $care>(frame, n);
+                match L {
+                    1 => dense::linear_reverse::<Plain<T, 1>, $care>(frame, n),
+                    _ => dense::linear_reverse::<T::$Pack, $care>(frame, n),
                 }
             }
 
             $(#[target_feature(enable = $features)])?
             unsafe fn layer<T: Real>(frame: &mut Frame<'_, T>, n: &Names) {
-                dense::layer::<<T as Real>::$Pack>(frame, n);
+                dense::layer::<T::$Pack>(frame, n);
             }
 
             $(#[target_feature(enable = $features)])?
             unsafe fn layer_reverse<T: Real>(frame: &mut Frame<'_, T>, n: &Names) {
-                dense::layer_reverse::<<T as Real>::$Pack, $care>(frame, n);
+                dense::layer_reverse::<T::$Pack, $care>(frame, n);
             }
 
             $(#[target_feature(enable = $features)])?
-            unsafe fn check<T: Real, const L: usize, const TEST: u8>(frame: &mut Frame<'_, T>, n: &Names) {
-                kernels::check::<T, L>(frame, n, Test::ALL[TEST as usize]);
+            unsafe fn reduce<T: Real>(frame: &mut Frame<'_, T>, n: &Names) {
+                kernels::reduce(frame, n);
             }
 
             $(#[target_feature(enable = $features)])?
-            unsafe fn ask<T: Real, const L: usize, const TEST: u8>(frame: &mut Frame<'_, T>, n: &Names) {
-                kernels::ask::<T, L>(frame, n, Test::ALL[TEST as usize]);
+            unsafe fn check<T: Real, const TEST: u8>(frame: &mut Frame<'_, T>, n: &Names) {
+                kernels::check(frame, n, Test::ALL[TEST as usize]);
             }
 
             $(#[target_feature(enable = $features)])?
-            unsafe fn reduce<T: Real, const L: usize>(frame: &mut Frame<'_, T>, n: &Names) {
-                kernels::reduce::<T, L>(frame, n);
+            unsafe fn ask<T: Real, const TEST: u8>(frame: &mut Frame<'_, T>, n: &Names) {
+                kernels::ask(frame, n, Test::ALL[TEST as usize]);
             }
 
             operations!(by_row);
@@ -457,15 +460,15 @@ macro_rules! level {
                     Work::Forward(op) => row_forward::<T, L>(op),
                     Work::Layer => layer::<T>,
                     Work::Product => products::product::<T>,
-                    Work::Check(Test::Less) => check::<T, L, 0>,
-                    Work::Check(Test::LessEqual) => check::<T, L, 1>,
-                    Work::Check(Test::Equal) => check::<T, L, 2>,
-                    Work::Check(Test::Same) => check::<T, L, 3>,
-                    Work::Ask(Test::Less) => ask::<T, L, 0>,
-                    Work::Ask(Test::LessEqual) => ask::<T, L, 1>,
-                    Work::Ask(Test::Equal) => ask::<T, L, 2>,
-                    Work::Ask(Test::Same) => ask::<T, L, 3>,
-                    Work::Reduce => reduce::<T, L>,
+                    Work::Check(Test::Less) => check::<T, 0>,
+                    Work::Check(Test::LessEqual) => check::<T, 1>,
+                    Work::Check(Test::Equal) => check::<T, 2>,
+                    Work::Check(Test::Same) => check::<T, 3>,
+                    Work::Ask(Test::Less) => ask::<T, 0>,
+                    Work::Ask(Test::LessEqual) => ask::<T, 1>,
+                    Work::Ask(Test::Equal) => ask::<T, 2>,
+                    Work::Ask(Test::Same) => ask::<T, 3>,
+                    Work::Reduce => reduce::<T>,
                     _ => linear::<T, L>,
                 }
             }

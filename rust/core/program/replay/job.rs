@@ -8,10 +8,11 @@ use ndarray::{ArrayViewMut2, Axis};
 use super::memory::{Memory, lock};
 use super::rows::store;
 use super::{Caller, End, Memories, Results, Rows, run};
-use crate::program::kernels::{LANES, total};
+use crate::program::kernels::{LANES, total, width};
 use crate::program::paths::Paths;
 use crate::program::plan::{Output, Plan};
 use crate::program::real::Real;
+use crate::program::section::Part;
 use crate::program::tables::FRESH;
 
 /// One replay, for all threads.
@@ -166,8 +167,10 @@ impl<T: Real> Job<'_, '_, T> {
         let count = LANES.min(chunk.rows - row);
         let Memory { slots, answers, .. } = memory;
         self.load(chunk.start + row, count, &mut slots[start..]);
-        let mut frame = plan.rows.frame(&mut slots[start..], self.scalars, chunk.sums, answers);
-        run(&plan.rows.forward, &mut frame);
+        let width = width(count);
+        let mut frame =
+            plan.rows.frame(&mut slots[start..], self.scalars, chunk.sums, answers, width);
+        run(plan.rows.part(Part::Forward), &mut frame);
         if frame.left {
             return None;
         }
@@ -196,7 +199,8 @@ impl<T: Real> Job<'_, '_, T> {
                 }
             }
         }
-        run(if care { plan.rows.careful() } else { &plan.rows.reverse }, &mut frame);
+        let part = if care { Part::Careful } else { Part::Reverse };
+        run(plan.rows.part(part), &mut frame);
         let mut ordinary = true;
         for &(input, at) in &plan.row_gradients {
             let (leaf, column) = self.columns[input as usize];

@@ -5,8 +5,6 @@ mod life;
 mod reserve;
 mod reverse;
 
-use std::sync::OnceLock;
-
 use reserve::Reserved;
 
 use rustc_hash::FxHashMap;
@@ -24,7 +22,6 @@ use crate::program::uses::{self, Uses};
 /// The state of laying out.
 pub(super) struct Layout<'a, T: Real, const L: usize> {
     task: &'a Task<'a>,
-    level: Level,
     items: Vec<Item>,
     /// When each value is read last.
     last: Vec<u32>,
@@ -54,7 +51,6 @@ impl<'a, T: Real, const L: usize> Layout<'a, T, L> {
         let count = task.class.len();
         let mut layout = Layout {
             task,
-            level,
             items: Vec::new(),
             last: vec![0; count],
             needs: task.wanted.to_vec(),
@@ -72,8 +68,7 @@ impl<'a, T: Real, const L: usize> Layout<'a, T, L> {
                 forward: Vec::new(),
                 reverse: Vec::new(),
                 level,
-                works: Vec::new(),
-                careful: OnceLock::new(),
+                instructions: Default::default(),
                 tables: Tables::default(),
                 size: 0,
                 given: Vec::new(),

@@ -7,7 +7,6 @@ use crate::program::graph::Id;
 use crate::program::kernels::Names;
 use crate::program::real::Real;
 use crate::program::section::{Role, Scalar};
-use crate::program::simd::{Instruction, kernel};
 use crate::program::tables::{Layer, NOWHERE, Term as Factors};
 use crate::program::work::Work;
 
@@ -17,9 +16,7 @@ impl<T: Real, const L: usize> Layout<'_, T, L> {
         let items = std::mem::take(&mut self.items);
         for (i, item) in items.iter().enumerate() {
             let (work, names) = self.forward(item);
-            self.out
-                .forward
-                .push(Instruction { kernel: kernel::<T, L>(self.level, work, false), names });
+            self.out.forward.push((work, names));
             self.release(self.reads_forward(item), i as u32);
             // What only the guards or nobody reads goes when they have been checked.
         }
@@ -30,8 +27,7 @@ impl<T: Real, const L: usize> Layout<'_, T, L> {
                 Role::Guard(holds) => (Work::Check(question.test), u32::from(holds)),
                 Role::Ask(at) => (Work::Ask(question.test), at),
             };
-            let kernel = kernel::<T, L>(self.level, work, false);
-            self.out.forward.push(Instruction { kernel, names: [a, b, own, 0, 0, 0] });
+            self.out.forward.push((work, [a, b, own, 0, 0, 0]));
         }
         self.out.kept = self.task.kept.iter().map(|&id| self.lanes(id)).collect();
         let asked = self.task.guards.iter().flat_map(|(question, _)| question.operands);

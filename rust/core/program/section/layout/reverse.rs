@@ -5,7 +5,6 @@ use crate::program::fuse::{Class, Item, Neuron, Term};
 use crate::program::graph::{Id, NONE};
 use crate::program::kernels::Names;
 use crate::program::real::Real;
-use crate::program::simd::{Instruction, kernel};
 use crate::program::tables::{FRESH, NOWHERE};
 use crate::program::work::Work;
 
@@ -49,10 +48,7 @@ impl<T: Real, const L: usize> Layout<'_, T, L> {
     }
 
     fn push_reverse(&mut self, work: Work, names: Names) {
-        self.out
-            .reverse
-            .push(Instruction { kernel: kernel::<T, L>(self.level, work, false), names });
-        self.out.works.push(work);
+        self.out.reverse.push((work, names));
     }
 
     /// The slot of a node's adjoint, marked [`FRESH`] the first time.
