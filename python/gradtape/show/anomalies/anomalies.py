@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from gradtape._core import Value
 from gradtape.show.anomalies.hints import backward_hint, forward_hint
 from gradtape.show.anomalies.lines import Place, Watcher, places_of
-from gradtape.show.graph import Formula, Graph, Node
+from gradtape.show.graph import Graph, Node
+from gradtape.show.table import Formula
 
 __all__ = ["detect_anomaly", "spelled"]
 
@@ -99,7 +100,7 @@ def _backward(
     if not math.isfinite(seed):
         yield f"the sweep began with the seed {seed}"
         return
-    owners = np.repeat(np.arange(len(graph)), np.diff(graph.starts))
+    owners = graph.owners
     with np.errstate(all="ignore"):
         given = adjoints[owners] * graph.partials
     given[adjoints[owners] == 0] = 0.0  # a product with an exact 0 is 0

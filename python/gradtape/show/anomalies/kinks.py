@@ -13,8 +13,9 @@ from gradtape import _core
 from gradtape._core import Value
 from gradtape.show.anomalies.anomalies import spelled
 from gradtape.show.anomalies.lines import Place, Watcher, places_of
-from gradtape.show.graph import Graph, Node, Row
+from gradtape.show.graph import Graph, Node
 from gradtape.show.source.writing import steps
+from gradtape.show.table import Row
 
 __all__ = ["Kink", "Kinks", "kinks"]
 
@@ -179,13 +180,13 @@ def _constant(row: Row) -> bool:
 def _suspects(graph: Graph) -> NDArray[np.int64]:
     """The nodes that compare equal numbers, and those with an activation that compares."""
     found = np.zeros(len(graph), dtype=bool)
-    for op in np.unique(graph._ops[graph._ops >= 0]):
-        nodes = np.flatnonzero(graph._ops == op)
+    for op in np.unique(graph.ops[graph.ops >= 0]):
+        nodes = np.flatnonzero(graph.ops == op)
         row = graph[int(nodes[0])].row
         assert row is not None
         if not row.operands:
-            for activation in np.unique(graph._activations[nodes]):
-                same = nodes[graph._activations[nodes] == activation]
+            for activation in np.unique(graph.activations[nodes]):
+                same = nodes[graph.activations[nodes] == activation]
                 inner = graph[int(same[0])].activation
                 if inner is not None and steps(inner):
                     found[same] = graph.adjoints[same] != 0

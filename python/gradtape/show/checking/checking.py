@@ -278,13 +278,7 @@ def _node(graph: Graph, node: Node) -> Iterator[Comparison]:
 def _evaluated(node: Node, values: list[float]) -> float:
     """The node's operation on other operands."""
     assert node.row is not None
-    operation, count = getattr(_core, node.row.name), len(values)
-    if node.row.operands:
-        return _one(operation(*values))
-    if node.row.name == "dot":
-        return _one(operation(values[: count // 2], values[count // 2 :]))
-    if node.row.name == "affine":
-        half = (count - 1) // 2
-        name = "" if node.activation is None else node.activation.name
-        return _one(operation(values[:half], values[half:-1], values[-1], name))
-    return _one(operation(values))
+    operation, run = getattr(_core, node.row.name), node.row.run
+    arguments = values if run is None else run.arguments(values)
+    activation = [] if node.activation is None else [node.activation.name]
+    return _one(operation(*arguments, *activation))

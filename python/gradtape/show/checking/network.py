@@ -8,7 +8,7 @@ import numpy as np
 
 from gradtape import _core
 from gradtape.show.checking.gradients import Array, Parameters
-from gradtape.show.graph import row_of
+from gradtape.show.table import row_of
 
 __all__ = ["Dense", "Network", "of_output", "recognised", "slope"]
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from gradtape.show.drawing.theme import safe, shortened
 from gradtape.show.drawing.view import number
-from gradtape.show.graph import Graph, Node, Operand, Row
+from gradtape.show.graph import Graph, Node, Operand
+from gradtape.show.table import Row
 
 __all__ = ["Step", "Term", "steps"]
 

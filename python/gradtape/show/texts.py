@@ -4,7 +4,7 @@ import math
 import re
 import unicodedata
 
-from gradtape.show.graph import Formula
+from gradtape.show.table import Formula
 
 __all__ = ["atomic", "bracketed", "clean", "name", "number", "numeral", "width"]
 
