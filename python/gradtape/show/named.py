@@ -21,14 +21,18 @@ class NamedGraph(Graph):
     value : Value
     marks : sequence of Value, optional
         Values whose numbers are asked for.
-    digits : int, optional
-        How many significant digits numbers get.
+    digits : int or None, optional
+        How many significant digits numbers get; with None they are as Python writes them.
     terms : int, optional
         Of a sum with more terms the first and the last are written.
     """
 
     def __init__(
-        self, value: Value, marks: Sequence[Value] = (), digits: int = 4, terms: int = 6
+        self,
+        value: Value,
+        marks: Sequence[Value] = (),
+        digits: int | None = 4,
+        terms: int = 6,
     ) -> None:
         super().__init__(value, marks)
         self.digits, self.terms = digits, terms

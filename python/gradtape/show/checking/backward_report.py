@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gradtape.errors import GradtapeError
-from gradtape.show.checking.nested import shown
+from gradtape.show.texts import ROOM, clean
 
 __all__ = ["BackwardReport", "Diagnosis"]
 
@@ -34,7 +34,7 @@ class Diagnosis:
     off: float = 0.0
 
     def __str__(self) -> str:
-        line = f"{'right' if self.ok else 'wrong':<6} {shown(self.name):<4}"
+        line = f"{'right' if self.ok else 'wrong':<6} {clean(self.name, ROOM):<4}"
         return f"{line}  {self.cause}".rstrip()
 
 
@@ -83,7 +83,7 @@ class BackwardReport:
     def __str__(self) -> str:
         first, count = self.first, len(self.lines)
         if first is not None:
-            head = f"{len(self.wrong)} of {count} gradients wrong, first {shown(first.name)}"
+            head = f"{len(self.wrong)} of {count} gradients wrong, first {clean(first.name, ROOM)}"
         elif self.complete:
             head = f"all {count} gradients right"
         else:

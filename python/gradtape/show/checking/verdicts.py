@@ -7,7 +7,7 @@ from math import inf, isinf, isnan
 
 from gradtape.errors import GradtapeError
 from gradtape.show.checking.differences import Difference
-from gradtape.show.checking.nested import shown
+from gradtape.show.texts import ROOM, clean
 
 __all__ = ["CheckReport", "Comparison", "compared"]
 
@@ -44,7 +44,7 @@ class Comparison:
     remark: str
 
     def __str__(self) -> str:
-        line = f"{self.verdict:<9} {shown(self.name):<14} {self.claimed: .10g}"
+        line = f"{self.verdict:<9} {clean(self.name, ROOM):<14} {self.claimed: .10g}"
         if self.verdict == "wrong":
             line += f", differences {self.measured:.10g} (± {self.error:.1g})"
         return f"{line}  {self.remark}" if self.remark else line
