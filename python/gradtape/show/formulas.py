@@ -8,7 +8,7 @@ from gradtape.show.named import NamedGraph, Written
 from gradtape.show.table import Formula, Run, row_of
 from gradtape.show.texts import bracketed
 
-__all__ = ["chained", "fill", "inner", "outer", "partial", "product", "slope", "total"]
+__all__ = ["chained", "equation", "fill", "inner", "outer", "partial", "product", "slope", "total"]
 
 _HOLE = re.compile(r"\$([a-z]+)")
 _BEFORE = re.compile(r"(?:^|[({,]|\\left\||\\left\()\s*$")
@@ -124,6 +124,12 @@ def outer(graph: NamedGraph, index: int, x: Formula) -> Formula:
     activation = graph.activation(index)
     assert activation is not None, "only affine nodes have a sum inside"
     return fill(activation.value, {"x": x})
+
+
+def equation(graph: NamedGraph, index: int, of: Written) -> Formula:
+    """The formula of a node, an affine node's activation around the sum inside it."""
+    found = inner(graph, index, of)
+    return found if graph.activation(index) is None else outer(graph, index, found)
 
 
 def _taken(template: Formula, numbers: Mapping[str, float]) -> Formula:

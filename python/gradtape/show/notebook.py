@@ -3,7 +3,7 @@
 from gradtape._core import Value
 from gradtape.show.drawing.drawing import draw
 from gradtape.show.expression import SIGN, STRENGTHS
-from gradtape.show.formulas import fill, inner, outer
+from gradtape.show.formulas import equation, fill
 from gradtape.show.named import NamedGraph
 from gradtape.show.table import Formula
 
@@ -75,8 +75,7 @@ def _computed(graph: NamedGraph, index: int, written: list[Formula]) -> Formula:
             {x: operand(k) for k, x in enumerate(row.operands)},
             {x for k, x in enumerate(row.operands) if _holds(graph, index, k)},
         )
-    formula = inner(graph, index, operand)
-    return formula if graph.activation(index) is None else outer(graph, index, formula)
+    return equation(graph, index, operand)
 
 
 def _strength(graph: NamedGraph, index: int) -> int:

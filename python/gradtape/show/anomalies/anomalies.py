@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gradtape._core import Value
 from gradtape.show.anomalies.hints import backward_hint, forward_hint
 from gradtape.show.anomalies.lines import Place, Watcher, places_of
-from gradtape.show.formulas import inner, outer, partial
+from gradtape.show.formulas import equation, partial
 from gradtape.show.graph import Graph, Node
 from gradtape.show.named import NamedGraph
 from gradtape.show.table import Formula
@@ -153,9 +153,7 @@ def _made_by(graph: Graph, index: int | None) -> str:
 
 
 def _formula(graph: NamedGraph, index: int) -> str:
-    names, _ = graph.in_names(index)
-    found = inner(graph, index, names)
-    return (found if graph.activation(index) is None else outer(graph, index, found)).text
+    return equation(graph, index, graph.in_names(index)[0]).text
 
 
 def _partial(graph: NamedGraph, index: int, k: int) -> Formula:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from gradtape.show.drawing.view import number
-from gradtape.show.formulas import inner, outer, partial, product, slope
+from gradtape.show.formulas import equation, inner, partial, product, slope
 from gradtape.show.graph import contribution
 from gradtape.show.named import NamedGraph, Written
 from gradtape.show.table import Formula
@@ -71,12 +71,6 @@ def called(graph: NamedGraph, index: int) -> str:
     return bracketed(graph.named(index)).text
 
 
-def _equation(graph: NamedGraph, index: int, of: Written) -> Formula:
-    """The right side of a node's equation."""
-    found = inner(graph, index, of)
-    return found if graph.activation(index) is None else outer(graph, index, found)
-
-
 def _derivative(
     graph: NamedGraph, index: int, k: int, of: Written, result: Formula, z: Formula
 ) -> str:
@@ -130,20 +124,20 @@ def forward(graph: NamedGraph, index: int) -> Step:
     """The step that computes a node."""
     value = graph.number(graph.values[index]).text
     names, numbers = (
-        _equation(graph, index, of).text
+        equation(graph, index, of).text
         for of, _ in (graph.in_names(index), graph.in_numbers(index))
     )
-    equation = f"{called(graph, index)} = {names}"
-    lines = [equation, f"= {numbers}", f"= {value}"]
-    say = f"Forward: {equation} is {value}."
-    return Step("forward", index, equation, lines, data=[index], say=say)
+    title = f"{called(graph, index)} = {names}"
+    lines = [title, f"= {numbers}", f"= {value}"]
+    say = f"Forward: {title} is {value}."
+    return Step("forward", index, title, lines, data=[index], say=say)
 
 
 def _reverse(graph: NamedGraph, index: int, sums: list[float]) -> Step:
     above = graph.number(sums[index]).text
     terms, changed, hidden = _terms(graph, index, sums)
     result, (names, _) = called(graph, index), graph.in_names(index)
-    title = f"{result} = {_equation(graph, index, names).text}"
+    title = f"{result} = {equation(graph, index, names).text}"
     said = [f"{term.name} gets {term.share}, and has {term.after}" for term in terms]
     say = f"Reverse: {result} has the adjoint {above}. {'; '.join(said)}."
     lines = [f"adjoint of {result} = {above}"]
