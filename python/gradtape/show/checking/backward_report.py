@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gradtape.errors import GradtapeError
+from gradtape.show.checking.report import Report
 from gradtape.show.texts import ROOM, clean
 
 __all__ = ["BackwardReport", "Diagnosis"]
@@ -38,8 +38,8 @@ class Diagnosis:
         return f"{line}  {self.cause}".rstrip()
 
 
-@dataclass(frozen=True)
-class BackwardReport:
+@dataclass(frozen=True, repr=False)
+class BackwardReport(Report):
     """What `gradtape.check_backward` found; true if every gradient is right.
 
     Parameters
@@ -77,9 +77,6 @@ class BackwardReport:
                 return line
         raise KeyError(name)
 
-    def __bool__(self) -> bool:
-        return self.ok
-
     def __str__(self) -> str:
         first, count = self.first, len(self.lines)
         if first is not None:
@@ -89,16 +86,3 @@ class BackwardReport:
         else:
             head = "nothing could be compared"
         return "\n".join([head, *(f"  {line}" for line in self.lines), *self.notes])
-
-    __repr__ = __str__
-
-    def raise_if_wrong(self) -> None:
-        """Raise if a gradient is wrong.
-
-        Raises
-        ------
-        GradtapeError
-            With the report as its message.
-        """
-        if not self.ok:
-            raise GradtapeError(str(self))
