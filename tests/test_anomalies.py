@@ -416,7 +416,7 @@ def test_what_must_be_closed_is_closed():
             gt.log(x)
 
     def one_line():
-        with Resource(): gt.log(x)  # fmt: skip  # noqa: E701
+        with Resource(): gt.log(x)  # fmt: skip  # noqa: E701  one line for both
 
     def last_of_try():
         events.append("open")

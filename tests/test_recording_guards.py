@@ -82,9 +82,9 @@ def test_python_s_own_functions_ask_through_comparisons(guards_of):
 def test_comparisons_with_other_things_record_nothing(guards_of):
     def call(a):
         assert (a[0] == "a") is False
-        assert (a[0] != None) is True  # noqa: E711
+        assert (a[0] != None) is True  # noqa: E711  this is what is tested
         with pytest.raises(TypeError):
-            a[0] < "a"  # noqa: B015
+            a[0] < "a"  # noqa: B015  it raises
         return a
 
     assert guards_of(call, 1.0) == []

@@ -53,7 +53,8 @@ class _Conditional(ast.NodeTransformer):
 
 def _parsed(text: str) -> ast.expr:
     tree = ast.parse(_OPERAND.sub(r"__\1__", text), mode="eval")
-    return ast.fix_missing_locations(_Conditional().visit(tree)).body  # type: ignore[no-any-return]
+    expression: ast.Expression = ast.fix_missing_locations(_Conditional().visit(tree))
+    return expression.body
 
 
 def _template(tree: ast.expr) -> Template:
