@@ -19,8 +19,8 @@ def loss(m: Any, layers: Any, x: Any, t: Any) -> Any:
     """Give the cross-entropy of a row x for the one-hot t."""
     *hidden, last = layers
     for layer in hidden:
-        x = [m.relu(sum((wi * xi for wi, xi in zip(w, x)), b)) for w, b in layer]  # noqa: B905
-    z = [sum((wi * xi for wi, xi in zip(w, x)), b) for w, b in last]  # noqa: B905
+        x = [m.relu(sum((wi * xi for wi, xi in zip(w, x)), b)) for w, b in layer]
+    z = [sum((wi * xi for wi, xi in zip(w, x)), b) for w, b in last]
     return m.log(m.exp(z[0]) + m.exp(z[1]) + m.exp(z[2])) - (
         t[0] * z[0] + t[1] * z[1] + t[2] * z[2]
     )

@@ -85,7 +85,8 @@ def parameters() -> list[tuple[Array, Array]]:
 
 def flat() -> list[float]:
     """Give the same parameters neuron by neuron: the weights, then the bias."""
-    return [float(p) for w, b in parameters() for line, bias in zip(w, b) for p in (*line, bias)]  # noqa: B905
+    neurons = [neuron for w, b in parameters() for neuron in zip(w, b, strict=True)]
+    return [float(p) for line, bias in neurons for p in (*line, bias)]
 
 
 def shaped(values: Any) -> list[list[tuple[list[Any], Any]]]:

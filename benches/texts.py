@@ -24,11 +24,8 @@ def forward(
     """Evaluate a dense network neuron by neuron; the last layer is linear."""
     *hidden, last = layers
     for layer in hidden:
-        inputs = [
-            relu(sum((wi * xi for wi, xi in zip(w, inputs)), b))  # noqa: B905  as people write it
-            for w, b in layer
-        ]
-    return [sum((wi * xi for wi, xi in zip(w, inputs)), b) for w, b in last]  # noqa: B905
+        inputs = [relu(sum((wi * xi for wi, xi in zip(w, inputs)), b)) for w, b in layer]
+    return [sum((wi * xi for wi, xi in zip(w, inputs)), b) for w, b in last]
 
 
 def loss(
@@ -41,7 +38,7 @@ def loss(
 ) -> Number:
     """Give the mean cross-entropy of the softmax: 26,097 operations for iris's 112 rows."""
     total = 0.0
-    for inputs, target in zip(rows, targets):  # noqa: B905
+    for inputs, target in zip(rows, targets):
         logits = forward(layers, inputs, relu)
         first, *others = [exp(z) for z in logits]
         total = total + (log(sum(others, first)) - logits[target])

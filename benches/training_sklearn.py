@@ -8,7 +8,7 @@ from sklearn.neural_network import MLPClassifier
 from training_works import BETAS, EPSILON, Array, Contender, Tick, Work, data
 
 
-class Ticking(MLPClassifier):  # type: ignore[misc]
+class Ticking(MLPClassifier):  # type: ignore[misc]  # scikit-learn has no types
     """Ticks where the classifier looks at an epoch's loss."""
 
     tick: Tick

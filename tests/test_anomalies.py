@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+import itertools
 import math
 import sys
 import threading
@@ -9,6 +10,8 @@ import threading
 import gradtape as gt
 import pytest
 from gradtape import Value, _core
+from gradtape.show.anomalies import hints
+from gradtape.show.anomalies.hints import advised, backward_hint, forward_hint
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -212,6 +215,34 @@ def test_what_to_write_instead(name):
     assert hint in last
 
 
+# Where operations are likely to have no value or no derivative, and none is too large for any.
+EDGES = [-50.5, -3.0, -2.5, -1.0, -0.5, 0.0, 0.5, 1.0, 2.5, 3.0, 50.5]
+TABLE = {name: operands for name, operands, *_ in _core.operations()}
+
+
+@pytest.mark.parametrize("name", [name for name, operands in TABLE.items() if operands])
+def test_every_operation_of_the_table_that_has_an_edge_has_advice(name):
+    forward, backward = advised()
+    for at in itertools.product(EDGES, repeat=len(TABLE[name])):
+        value, partials, _ = _core.derivatives(name, list(at))
+        if not math.isfinite(value):
+            assert name in forward, at
+            assert forward_hint(name, at, [""] * len(at)), at
+        elif not all(map(math.isfinite, partials)):
+            assert name in backward, at
+            assert backward_hint(name, at), at
+
+
+def test_advice_is_on_operations_that_there_are():
+    assert frozenset.union(*advised(), hints._LOG_OF) <= TABLE.keys()
+    rows = [name for name, operands in TABLE.items() if len(operands) == 1]
+    at_zero = {name for name in rows if _core.derivatives(name, [0.0])[0] == -math.inf}
+    logarithms = {name for name in at_zero if math.isfinite(_core.derivatives(name, [2.0])[0])}
+    assert "log" in logarithms
+    for name in logarithms:
+        assert forward_hint(name, [0.0], ["sigmoid"]) == "log(sigmoid(x)) is -softplus(-x)"
+
+
 def test_lines_are_right_after_the_tape_was_cut_and_compacted():
     x = Value(1.0, "x")
 
@@ -385,7 +416,7 @@ def test_what_must_be_closed_is_closed():
             gt.log(x)
 
     def one_line():
-        with Resource(): gt.log(x)  # fmt: skip  # noqa: E701
+        with Resource(): gt.log(x)  # fmt: skip  # noqa: E701  one line for both
 
     def last_of_try():
         events.append("open")

@@ -438,7 +438,7 @@ def test_bad_input_is_named() -> None:
     with pytest.raises(ValueError, match=r"an array of shape \(4, 2\): take the mean"):
         net.check(loss=lambda p, y: (p - y) ** 2)
     with pytest.raises(ValueError, match="not return the same twice"):
-        net.check(forward=lambda p, X: net.forward(p, X + np.random.random()))  # noqa: NPY002
+        net.check(forward=lambda p, X: net.forward(p, X + np.random.random()))  # noqa: NPY002  another each time
     with pytest.raises(ValueError, match="not NoneType"):
         net.check(forward=lambda p, X: None)
     with pytest.raises(ValueError, match="no array of numbers"):

@@ -4,24 +4,12 @@ import sys
 from importlib import metadata
 
 import pytest
-from gradtape import cli
 from gradtape.data import load_iris
 
 FAST = ["--epochs", "2", "--no-plot"]
 
 
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-
-def run(capsys, *argv):
-    """Exit code, stdout and stderr of the command."""
-    try:
-        code = cli.main(list(argv))
-    except SystemExit as stop:
-        code = stop.code
-    return code, *capsys.readouterr()
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 def fruit(path, count=12):
@@ -30,9 +18,9 @@ def fruit(path, count=12):
     return str(path)
 
 
-def test_iris_reaches_95_percent_and_draws(capsys, tmp_path):
+def test_iris_reaches_95_percent_and_draws(run, tmp_path):
     pytest.importorskip("matplotlib")
-    code, out, err = run(capsys, "train", "iris")
+    code, out, err = run("train", "iris")
     assert (code, err) == (0, "")
     lines = out.splitlines()
     assert lines[0].startswith("iris: 150 rows of 4 numbers, 3 classes; 112 rows to train on")
@@ -45,17 +33,17 @@ def test_iris_reaches_95_percent_and_draws(capsys, tmp_path):
     assert (tmp_path / "gradtape-iris.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_same_seed_prints_the_same(capsys):
-    first, second = (run(capsys, "train", "iris", *FAST, "--seed", "7") for _ in range(2))
-    other = run(capsys, "train", "iris", *FAST, "--seed", "8")
+def test_the_same_seed_prints_the_same(run):
+    first, second = (run("train", "iris", *FAST, "--seed", "7") for _ in range(2))
+    other = run("train", "iris", *FAST, "--seed", "8")
     assert first == second
     assert first[1] != other[1]
 
 
-def test_own_file_with_every_option(capsys, tmp_path):
+def test_own_file_with_every_option(run, tmp_path):
     pytest.importorskip("matplotlib")
     code, out, err = run(
-        capsys, "train", fruit(tmp_path / "fruit.csv"), "--target", "fruit", "--epochs", "3",
+        "train", fruit(tmp_path / "fruit.csv"), "--target", "fruit", "--epochs", "3",
         "--batch-size", "4", "--learning-rate", "0.1", "--hidden", "3", "--activation", "tanh",
         "--momentum", "0.5", "--seed", "1", "--plot", "run.svg",
     )  # fmt: skip
@@ -65,28 +53,28 @@ def test_own_file_with_every_option(capsys, tmp_path):
     assert "<svg" in (tmp_path / "run.svg").read_text()
 
 
-def test_quiet_prints_one_line_and_no_hidden_layer_is_fine(capsys, tmp_path):
-    code, out, err = run(capsys, "train", "iris", *FAST, "--quiet", "--hidden", "")
+def test_quiet_prints_one_line_and_no_hidden_layer_is_fine(run, tmp_path):
+    code, out, err = run("train", "iris", *FAST, "--quiet", "--hidden", "")
     assert (code, err) == (0, "")
     assert re.fullmatch(r"training accuracy \S+, test accuracy \S+\n", out)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_picture_of_a_file_is_named_after_it(capsys, tmp_path):
+def test_the_picture_of_a_file_is_named_after_it(run, tmp_path):
     pytest.importorskip("matplotlib")
-    code, _, _ = run(capsys, "train", fruit(tmp_path / "a.b.csv"), "--target", "fruit", *FAST[:2])
+    code, _, _ = run("train", fruit(tmp_path / "a.b.csv"), "--target", "fruit", *FAST[:2])
     assert code == 0
     assert (tmp_path / "gradtape-a.b.png").exists()
 
 
-def test_without_matplotlib_it_trains_and_says_so(capsys, monkeypatch):
+def test_without_matplotlib_it_trains_and_says_so(run, monkeypatch):
     for name in ("matplotlib", "matplotlib.backend_bases"):
         monkeypatch.setitem(sys.modules, name, None)
-    code, out, err = run(capsys, "train", "iris", "--epochs", "1")
+    code, out, err = run("train", "iris", "--epochs", "1")
     assert code == 0
     assert "test accuracy" in out
     assert "gradtape[plot]" in err
-    code, out, err = run(capsys, "train", "iris", "--plot", "x.png")
+    code, out, err = run("train", "iris", "--plot", "x.png")
     assert (code, out) == (2, "")
     assert "gradtape[plot]" in err
 
@@ -105,10 +93,10 @@ BAD_FILES = {
 
 
 @pytest.mark.parametrize("name", BAD_FILES)
-def test_bad_files(capsys, tmp_path, name):
+def test_bad_files(run, tmp_path, name):
     content, message = BAD_FILES[name]
     (tmp_path / name).write_bytes(content.encode("latin-1"))
-    code, out, err = run(capsys, "train", name, "--target", "c")
+    code, out, err = run("train", name, "--target", "c")
     assert (code, out) == (2, "")
     assert re.search(message, err)
     assert err.startswith("gradtape: ")
@@ -141,30 +129,30 @@ def test_bad_files(capsys, tmp_path, name):
         (["train", "iris", "--plot", "x.docx"], "must end in one of .*not 'x.docx'"),
     ],
 )
-def test_bad_arguments(capsys, tmp_path, argv, message):
+def test_bad_arguments(run, tmp_path, argv, message):
     if "--plot" in argv:
         pytest.importorskip("matplotlib")
-    code, out, err = run(capsys, *argv)
+    code, out, err = run(*argv)
     assert (code, out) == (2, "")
     assert re.search(message, err)
     assert err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_run_that_explodes_is_one_sentence(capsys):
-    code, _, err = run(capsys, "train", "iris", "--learning-rate", "1e300", "--no-plot")
+def test_a_run_that_explodes_is_one_sentence(run):
+    code, _, err = run("train", "iris", "--learning-rate", "1e300", "--no-plot")
     assert code == 2
     assert re.fullmatch(r"gradtape: .*no parameter was changed\n", err)
 
 
-def test_version_and_help(capsys):
-    code, out, err = run(capsys, "--version")
+def test_version_and_help(run):
+    code, out, err = run("--version")
     assert (code, err) == (0, "")
     try:
         assert out == f"gradtape {metadata.version('gradtape')}\n"
     except metadata.PackageNotFoundError:
         assert out == "gradtape (not installed)\n"
-    code, out, _ = run(capsys, "train", "--help")
+    code, out, _ = run("train", "--help")
     assert code == 0
     assert "--learning-rate" in out
 
@@ -210,11 +198,11 @@ def test_a_reader_that_leaves_early_is_no_error():
     assert process.returncode == 1
 
 
-def test_iris_by_its_file_is_iris(capsys):
+def test_iris_by_its_file_is_iris(run):
     from gradtape import data
 
     source = str(data.__path__[0]) + "/iris.csv"
-    by_name = run(capsys, "train", "iris", *FAST)
-    by_file = run(capsys, "train", source, "--target", "species", *FAST)
+    by_name = run("train", "iris", *FAST)
+    by_file = run("train", source, "--target", "species", *FAST)
     assert by_name == by_file
     assert len(load_iris().rows) == 150

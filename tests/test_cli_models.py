@@ -8,7 +8,6 @@ import re
 import gradtape as gt
 import numpy as np
 import pytest
-from gradtape import cli
 from gradtape.data import column_names, load_iris, read_columns
 from gradtape.reporting import Report, check_folder, confusion
 from hypothesis import given
@@ -17,18 +16,7 @@ from hypothesis import strategies as st
 IRIS = str(gt.data.__path__[0]) + "/iris.csv"
 
 
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-
-def run(capsys, *argv):
-    """Exit code, stdout and stderr of the command."""
-    try:
-        code = cli.main(list(argv))
-    except SystemExit as stop:
-        code = stop.code
-    return code, *capsys.readouterr()
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 def table(text):
@@ -38,9 +26,9 @@ def table(text):
 @pytest.mark.parametrize("loss", ["categorical_cross_entropy", "focal", "hinge"])
 @pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adagrad", "adam", "adamw"])
 @pytest.mark.parametrize("schedule", ["constant", "step", "cosine"])
-def test_every_choice_learns_iris(capsys, loss, optimizer, schedule):
+def test_every_choice_learns_iris(run, loss, optimizer, schedule):
     code, out, err = run(
-        capsys, "train", "iris", "--loss", loss, "--optimizer", optimizer, "--schedule", schedule,
+        "train", "iris", "--loss", loss, "--optimizer", optimizer, "--schedule", schedule,
         "--weight-decay", "1e-4", "--no-plot", "--quiet", "--epochs", "80",
     )  # fmt: skip
     assert (code, err) == (0, "")
@@ -48,7 +36,7 @@ def test_every_choice_learns_iris(capsys, loss, optimizer, schedule):
     assert min(map(float, scores)) >= (0.8 if schedule == "step" or optimizer == "adagrad" else 0.9)
 
 
-def test_options_reach_the_training(capsys):
+def test_options_reach_the_training(run):
     base = ["train", "iris", "--no-plot", "--epochs", "5", "-o", "m"]
     found = set()
     for more in (
@@ -58,20 +46,20 @@ def test_options_reach_the_training(capsys):
         ["--validation", "0.3"], ["--optimizer", "rmsprop"],
         ["--optimizer", "rmsprop", "--momentum", "0.3"], ["--seed", "1"],
     ):  # fmt: skip
-        assert run(capsys, *base, *more)[0] == 0
+        assert run(*base, *more)[0] == 0
         found.add(gt.load("m").parameters()[0].data)
     assert len(found) == 14
 
 
-def test_a_model_travels_with_its_columns_classes_and_scales(capsys):
-    code, out, _ = run(capsys, "train", "iris", "--no-plot", "-o", "m.safetensors")
+def test_a_model_travels_with_its_columns_classes_and_scales(run):
+    code, out, _ = run("train", "iris", "--no-plot", "-o", "m.safetensors")
     assert code == 0
     assert out.splitlines()[-1] == "model: m.safetensors"
     model, iris = gt.load("m.safetensors"), load_iris()
     assert model.classes == tuple(iris.names)
     assert model.fitted.target == "species"
     assert list(model.fitted.columns) == column_names(IRIS)[:-1]
-    code, out, err = run(capsys, "predict", "m.safetensors", IRIS)
+    code, out, err = run("predict", "m.safetensors", IRIS)
     assert (code, err) == (0, "")
     header, *rows = table(out)
     assert header == ["species", *(f"probability of {name}" for name in iris.names)]
@@ -82,35 +70,35 @@ def test_a_model_travels_with_its_columns_classes_and_scales(capsys):
     assert right > 0.95
 
 
-def test_columns_are_found_by_name(capsys, tmp_path):
-    run(capsys, "train", "iris", "--no-plot", "-o", "m")
-    want = run(capsys, "predict", "m", IRIS)[1]
+def test_columns_are_found_by_name(run, tmp_path):
+    run("train", "iris", "--no-plot", "-o", "m")
+    want = run("predict", "m", IRIS)[1]
     lines = table((tmp_path / IRIS).read_text())
     order = [4, 2, 0, 3, 1]
     with open("other.csv", "w", newline="") as file:
         rows = [[*(line[i] for i in order), f"n{i}"] for i, line in enumerate(lines)]
         csv.writer(file).writerows(rows)
-    assert run(capsys, "predict", "m", "other.csv", "-o", "p.csv") == (0, "", "")
+    assert run("predict", "m", "other.csv", "-o", "p.csv") == (0, "", "")
     assert (tmp_path / "p.csv").read_text(encoding="utf-8") == want
 
 
-def test_a_model_from_python_and_of_numbers(capsys, tmp_path):
+def test_a_model_from_python_and_of_numbers(run, tmp_path):
     (tmp_path / "x.csv").write_text("a,b\n1,2\n3,4\n")
     model = gt.MLP([2, 1], init="small")
     model.save("m")
-    code, out, _ = run(capsys, "predict", "m", "x.csv")
+    code, out, _ = run("predict", "m", "x.csv")
     assert code == 0
     assert [float(row[0]) for row in table(out)[1:]] == model.predict([[1, 2], [3, 4]])
     two = gt.MLP([2, 2], init="small")
     two.fit([[1, 2], [3, 4]], [[0.5, 1.5], [1.0, 2.0]], epochs=1)
     two.save("m")
-    assert table(run(capsys, "predict", "m", "x.csv")[1])[0] == ["prediction 1", "prediction 2"]
+    assert table(run("predict", "m", "x.csv")[1])[0] == ["prediction 1", "prediction 2"]
 
 
-def test_early_stopping_and_report(capsys, tmp_path):
+def test_early_stopping_and_report(run, tmp_path):
     pytest.importorskip("matplotlib")
     code, out, err = run(
-        capsys, "train", "iris", "--validation", "0.25", "--patience", "3", "--optimizer", "adam",
+        "train", "iris", "--validation", "0.25", "--patience", "3", "--optimizer", "adam",
         "--learning-rate", "0.05", "--epochs", "300", "--report", "report", "--no-plot",
     )  # fmt: skip
     assert (code, err) == (0, "")
@@ -147,7 +135,7 @@ def test_early_stopping_and_report(capsys, tmp_path):
         (["predict", "named", "x.csv"], "no column 'c'; its columns are 'a', 'b'"),
     ],
 )
-def test_what_is_wrong_is_one_sentence(capsys, tmp_path, argv, message):
+def test_what_is_wrong_is_one_sentence(run, tmp_path, argv, message):
     if "--report" in argv:
         pytest.importorskip("matplotlib")
     (tmp_path / "file").write_text("something")
@@ -160,7 +148,7 @@ def test_what_is_wrong_is_one_sentence(capsys, tmp_path, argv, message):
     named.fitted = gt.nn.fitted.Fitted("class", "focal", columns=("c",))
     named.save("named")
     before = sorted(tmp_path.iterdir())
-    code, out, err = run(capsys, *argv)
+    code, out, err = run(*argv)
     assert (code, out) == (2, "")
     assert re.search(message, err)
     assert err.count("\n") == 1

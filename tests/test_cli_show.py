@@ -4,46 +4,33 @@ import re
 from pathlib import Path
 
 import pytest
-from gradtape import cli
 
-
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-
-def run(capsys, *argv):
-    """Exit code, stdout and stderr of the command."""
-    try:
-        code = cli.main(list(argv))
-    except SystemExit as stop:
-        code = stop.code
-    return code, *capsys.readouterr()
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 NEURON = ["tanh(x1*w1 + x2*w2 + b)", "x1=2", "x2=0", "w1=-3", "w2=1", "b=6.8813735870195432"]
 
 
-def test_explain(capsys):
-    code, out, err = run(capsys, "explain", *NEURON)
+def test_explain(run):
+    code, out, err = run("explain", *NEURON)
     assert (code, err) == (0, "")
     assert "f  = tanh(v4) = tanh(0.8814) =  0.7071" in out
     assert re.search(r"df/dx1 = df/dv1 \* w1 += 0\.5 \* \(-3\) += -1\.5", out)
 
 
-def test_explain_by_a_name(capsys):
-    code, out, _ = run(capsys, "explain", *NEURON, "--wrt", "w1", "--digits", "3")
+def test_explain_by_a_name(run):
+    code, out, _ = run("explain", *NEURON, "--wrt", "w1", "--digits", "3")
     assert code == 0
     assert "Path by path" in out
     assert "df/dv4 * dv4/dv3 * dv3/dv1 * dv1/dw1 = 0.5 * 1 * 1 * 2 = 1" in out
     assert "w2" not in out.partition("Backward")[2]
 
 
-def test_numbers_may_be_expressions_and_begin_with_a_minus(capsys):
-    code, out, _ = run(capsys, "explain", "-x**2", "x=-pi/2")
+def test_numbers_may_be_expressions_and_begin_with_a_minus(run):
+    code, out, _ = run("explain", "-x**2", "x=-pi/2")
     assert code == 0
     assert "x = -1.571" in out
-    code, out, _ = run(capsys, "explain", "x / y", "x=nan", "y=inf")
+    code, out, _ = run("explain", "x / y", "x=nan", "y=inf")
     assert code == 0
     assert "nan / inf" in out
 
@@ -66,24 +53,24 @@ def test_numbers_may_be_expressions_and_begin_with_a_minus(capsys):
         (["x", "x=1", "--digits", "²"], "from 1 to 17 is expected, not '²'"),
     ],
 )
-def test_wrong_input(capsys, argv, message):
-    code, out, err = run(capsys, "explain", *argv)
+def test_wrong_input(run, argv, message):
+    code, out, err = run("explain", *argv)
     assert (code, out) == (2, "")
     assert err.startswith("gradtape")
     assert re.search(message, err)
 
 
-def test_draw(capsys):
-    code, out, err = run(capsys, "draw", "x*x", "x=3", "-o", "o.svg")
+def test_draw(run):
+    code, out, err = run("draw", "x*x", "x=3", "-o", "o.svg")
     assert (code, out, err) == (0, "drawing: o.svg\n", "")
     drawn = Path("o.svg").read_text(encoding="utf-8")
     assert all(text in drawn for text in ("<svg", "9.0000", "6.0000"))
-    assert run(capsys, "draw", "x*x", "x=3")[0] == 0
+    assert run("draw", "x*x", "x=3")[0] == 0
     assert Path("expression.svg").exists()
 
 
-def test_animate(capsys):
-    code, out, err = run(capsys, "animate", "-x", "x=3", "-o", "o.html")
+def test_animate(run):
+    code, out, err = run("animate", "-x", "x=3", "-o", "o.html")
     assert (code, out, err) == (0, "animation: o.html\n", "")
     page = Path("o.html").read_text(encoding="utf-8")
     assert page.startswith("<!")
@@ -91,12 +78,12 @@ def test_animate(capsys):
 
 
 @pytest.mark.parametrize("command", ["draw", "animate"])
-def test_places_that_cannot_be_written(capsys, command):
+def test_places_that_cannot_be_written(run, command):
     for path, message in ((".", "is a directory"), ("no/o.svg", "there is no directory no")):
-        code, out, err = run(capsys, command, "x*x", "x=3", "-o", path)
+        code, out, err = run(command, "x*x", "x=3", "-o", path)
         assert (code, out) == (2, "")
         assert message in err
-    code, _, err = run(capsys, command, "x*y", "x=3", "-o", "o.svg")
+    code, _, err = run(command, "x*y", "x=3", "-o", "o.svg")
     assert code == 2
     assert "y has no number" in err
     assert not Path("o.svg").exists()

@@ -60,7 +60,7 @@ def test_the_program_is_a_wengert_list_with_the_function_s_names():
     w = Value(2.0, label="slope")
     f = gt.compile(lambda x, y: w * x[0] + gt.sin(y), signature="(n),()->()")
     with pytest.raises(gt.GradtapeError, match=r"has not been recorded yet: call it once"):
-        f.program.nodes  # noqa: B018
+        f.program.nodes  # noqa: B018  reading it raises
     f(np.ones((4, 1)), 0.0)
     text = str(f.program)
     for name in ["x[0]", "y", "slope", "sin"]:

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 import threading
 
 import gradtape as gt
@@ -10,33 +9,7 @@ import numpy as np
 import pytest
 from gradtape import Value
 
-
-@pytest.fixture(autouse=True)
-def _many_switches():
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    yield
-    sys.setswitchinterval(before)
-
-
-def together(works):
-    """Runs the functions in a thread each, started together; the first error is raised."""
-    barrier, errors = threading.Barrier(len(works)), []
-
-    def guarded(work):
-        barrier.wait()
-        try:
-            work()
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=guarded, args=(work,)) for work in works]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
+pytestmark = pytest.mark.usefixtures("many_switches")
 
 
 def steps(x):
@@ -47,7 +20,7 @@ def steps(x):
     return x + n
 
 
-def test_many_threads_record_one_function():
+def test_many_threads_record_one_function(together):
     recorded = []
 
     def watched(x):
@@ -63,13 +36,13 @@ def test_many_threads_record_one_function():
             np.testing.assert_array_equal(f(np.roll(xs, n)), np.roll(want, n))
             np.testing.assert_array_equal(f.grad(xs[:, None])[0].shape, (len(xs), 1))
 
-    together([work] * 8)
+    together(*[work] * 8)
     assert len(f.paths) == len(xs)
     assert len(recorded) >= 2 * len(xs)  # each path twice, to compare; in whichever thread
     assert sum(path.rows for path in f.paths) == 8 * 20 * 2 * len(xs)
 
 
-def test_many_threads_add_to_one_gradient():
+def test_many_threads_add_to_one_gradient(together):
     w = Value(2.0)
     f = gt.compile(lambda x: w * x)
     x = np.ones(10)
@@ -78,7 +51,7 @@ def test_many_threads_add_to_one_gradient():
         for _ in range(50):
             f.backward(x)
 
-    together([work] * 8)
+    together(*[work] * 8)
     assert w.grad == 8 * 50 * 10
 
 
@@ -126,7 +99,7 @@ def test_an_interrupt_ends_a_replay(threads):
     assert f(1.0) == long(Value(1.0)).data
 
 
-def test_one_thread_assigns_while_others_call():
+def test_one_thread_assigns_while_others_call(together):
     rate = 1.0
 
     def scaled(x):
@@ -146,7 +119,7 @@ def test_one_thread_assigns_while_others_call():
         while not done.is_set():
             assert (f(x) / x).tolist()[0] in (1.0, 2.0, 3.0)
 
-    together([assign, call, call, call])
+    together(assign, call, call, call)
     np.testing.assert_array_equal(f(x), x * rate)
 
 

@@ -2,7 +2,6 @@
 
 import re
 import sys
-from html.parser import HTMLParser
 from xml.etree import ElementTree
 
 import gradtape as gt
@@ -16,7 +15,7 @@ from gradtape.show.drawing.network import network
 from gradtape.show.drawing.theme import safe, shortened
 from gradtape.show.drawing.view import number, view
 from gradtape.show.graph import Graph
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 quick = settings(deadline=None, max_examples=60)
@@ -130,6 +129,7 @@ def test_a_fold_is_a_quotient(case, limit):
 @settings(deadline=None, max_examples=100)
 @with_all_labels
 def test_no_label_gets_out_of_svg(label):
+    assume(not re.fullmatch(r"\w+(\.\w+)+", label))  # such a label has a frame of its own
     x = Value(2.0, label)
     y = x * 3.0
     y.label = label
@@ -162,30 +162,20 @@ def test_no_label_gets_out_of_dot(label):
     for line in STRING.sub("S", text).splitlines():
         assert LINE.fullmatch(line.strip()), line
     # In a record only the two bars and the braces that are ours are not escaped.
-    records = [s for s in STRING.findall(text) if s.startswith('"{ ')]
+    records = [s for s in STRING.findall(text) if s.startswith('"{ ') and f"label={s}" in text]
     assert len(records) == 3
     for record in records:
         assert len(re.findall(r"(?<!\\)(?:\\\\)*[|]", record)) == 2
         assert len(re.findall(r"(?<!\\)(?:\\\\)*[{}<>]", record)) == 2
 
 
-class Tags(HTMLParser):
-    def __init__(self, page):
-        super().__init__()
-        self.tags = []
-        self.feed(page)
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append((tag, sorted(name for name, _ in attributes)))
-
-
 @quick
 @with_all_labels
-def test_no_label_gets_out_of_html(label):
+def test_no_label_gets_out_of_html(tags, label):
     y = Value(2.0, label) * 3.0
     y.label = label
     tame = gt.draw(Value(2.0, "x") * 3.0).html
-    assert Tags(gt.draw(y).html).tags == Tags(tame).tags
+    assert tags(gt.draw(y).html) == tags(tame)
 
 
 def test_before_backward():

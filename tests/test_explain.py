@@ -1,5 +1,6 @@
 """The hand calculation is right, whatever the graph, and reads as the textbooks' does."""
 
+import itertools
 import math
 import re
 from html.parser import HTMLParser
@@ -8,11 +9,11 @@ import gradtape as gt
 import numpy as np
 import pytest
 from gradtape import Value, _core
-from gradtape.show.explaining.expression import parse
 from gradtape.show.explaining.folding import Fold, folded
 from gradtape.show.explaining.reckoning import Step
-from gradtape.show.explaining.view import View
+from gradtape.show.expression import parse
 from gradtape.show.graph import Graph
+from gradtape.show.named import NamedGraph
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -256,8 +257,11 @@ def test_wrt_shows_the_paths_and_nothing_else(found):
     value, pool = found
     explained = gt.explain(value, wrt=pool[1], limit=None)
     graph = Graph(value, [pool[1]])
-    wanted = np.flatnonzero(graph.on_path(graph.marks[0])) if graph.marks[0] >= 0 else []
-    names = {graph.name(int(i)) for i in wanted}
+    on_paths = {graph.marks[0]} - {-1}
+    for node in graph:
+        if any(operand.node in on_paths for operand in node.operands):
+            on_paths.add(node.index)
+    names = {graph.name(i) for i in on_paths}
     assert {step.name.text for step in explained.forward if "(" not in step.name.text} == names
     if graph.marks[0] < 0:
         assert any("not computed from the value 'y'" in note for note in explained.notes)
@@ -304,15 +308,15 @@ def test_long_sums_are_abridged():
 @settings(deadline=None)
 @given(graphs(), st.integers(3, 20))
 def test_folding_keeps_every_node_and_the_order(found, limit):
-    view = View(found[0])
-    nodes = np.arange(len(view))
-    lines = folded(view, nodes, limit)
+    graph = NamedGraph(found[0])
+    nodes = np.arange(len(graph))
+    lines = folded(graph, nodes, limit)
     flat = [
         i for line in lines for i in (line.nodes.tolist() if isinstance(line, Fold) else [line])
     ]
     assert flat == nodes.tolist()
     assert len(lines) <= max(limit, 3)
-    assert folded(view, nodes, None) == nodes.tolist()
+    assert folded(graph, nodes, None) == nodes.tolist()
 
 
 @given(st.lists(st.integers(0, 2), min_size=1, max_size=200), st.integers(3, 12))
@@ -321,12 +325,12 @@ def test_folding_of_long_chains(kinds, limit):
     x = v = Value(0.5, "x")
     for kind in kinds:
         v = (gt.tanh(v), v + 0.5, v * x)[kind]
-    view = View(v)
-    lines = folded(view, np.arange(len(view)), limit)
+    graph = NamedGraph(v)
+    lines = folded(graph, np.arange(len(graph)), limit)
     flat = [
         i for line in lines for i in (line.nodes.tolist() if isinstance(line, Fold) else [line])
     ]
-    assert flat == list(range(len(view)))
+    assert flat == list(range(len(graph)))
     assert len(lines) <= limit
 
 
@@ -366,15 +370,20 @@ def test_a_large_graph_has_a_short_explanation():
 @given(
     st.lists(st.sampled_from(["", "v1", "v2", "x1", "x3", "v10", "b"]), min_size=12, max_size=12)
 )
-def test_names_are_the_graphs(labels):
+def test_names_are_labels_or_count_past_them(labels):
     values = [Value(1.0, label) for label in labels[:4]]
     for k, label in enumerate(labels[4:]):
         values.append(values[k] + values[k + 3])
         values[-1].label = label
     value = gt.sum(values)
-    view, graph = View(value), Graph(value)
-    assert [view.name(i) for i in range(len(view))] == [graph.name(i) for i in range(len(graph))]
-    shown = [view.named(i).text for i in range(len(view))]
+    graph = NamedGraph(value)
+    counts = {"x": itertools.count(1), "v": itertools.count(1)}
+    for node in graph:
+        letter = "x" if node.row is None else "v"
+        given = (f"{letter}{k}" for k in counts[letter])
+        free = (name for name in given if name not in graph.labels.values())
+        assert node.name == (graph.labels.get(node.index) or next(free))
+    shown = [graph.named(i).text for i in range(len(graph))]
     assert len(set(shown)) == len(shown)
 
 

@@ -5,7 +5,7 @@ import math
 import gradtape as gt
 import pytest
 from gradtape import Value
-from gradtape.show.explaining.expression import DEEPEST, LONGEST, parse
+from gradtape.show.expression import DEEPEST, LONGEST, parse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -1,8 +1,6 @@
 """What is recorded when a function is called with fresh values."""
 
-import copy
 import math
-import pickle
 
 import gradtape as gt
 import numpy as np
@@ -13,33 +11,22 @@ X, Y = ("input", 0), ("input", 1)
 P, Q = ("parameter", 0), ("parameter", 1)
 
 
-def recorded(call, *point):
-    """Steps, guards without their places, outputs and parameters; the tape is left as it was."""
-    before = _core.tape_size()
-    (inputs, steps, guards, outputs, places), parameters = _core._record(call, point)
-    assert inputs == len(point)
-    assert _core.tape_size() == before
-    assert all(0 <= guard[4] < len(places) for guard in guards)
-    return steps, [guard[:4] for guard in guards], outputs, parameters
-
-
-def steps_of(call, *point):
+@pytest.fixture
+def steps_of(recorded):
     """The steps of a function that asks nothing and captures nothing."""
-    steps, guards, _, parameters = recorded(call, *point)
-    assert guards == parameters == []
-    return steps
 
+    def read(call, *point):
+        steps, guards, _, parameters = recorded(call, *point)
+        assert guards == parameters == []
+        return steps
 
-def guards_of(call, *point):
-    steps, guards, _, parameters = recorded(call, *point)
-    assert steps == parameters == []
-    return guards
+    return read
 
 
 # --- results, operands ---------------------------------------------------------------------------
 
 
-def test_a_call_gets_a_list_of_values_at_the_point():
+def test_a_call_gets_a_list_of_values_at_the_point(recorded):
     got = []
 
     def call(values):
@@ -51,7 +38,7 @@ def test_a_call_gets_a_list_of_values_at_the_point():
     assert outputs == [X, Y]
 
 
-def test_nodes_are_steps_in_their_order():
+def test_nodes_are_steps_in_their_order(steps_of):
     assert steps_of(lambda a: [(a[0] + a[1]) * a[0] - 2 / a[1]], 2.0, 3.0) == [
         ("add", "", (X, Y)),
         ("mul", "", (0, X)),
@@ -60,7 +47,7 @@ def test_nodes_are_steps_in_their_order():
     ]
 
 
-def test_only_what_is_reached_is_recorded():
+def test_only_what_is_reached_is_recorded(steps_of):
     def call(a):
         gt.exp(a[0])
         dead = a[0] * 3
@@ -71,7 +58,7 @@ def test_only_what_is_reached_is_recorded():
 
 
 @pytest.mark.parametrize("constant", [-0.0, 5e-324, math.inf, 0.1, 1e308])
-def test_constants_keep_their_bits(constant):
+def test_constants_keep_their_bits(steps_of, constant):
     for expression in (
         lambda x: x * constant,
         lambda x: constant * x,
@@ -86,12 +73,12 @@ def test_constants_keep_their_bits(constant):
         assert (number, math.copysign(1, number)) == (constant, math.copysign(1, constant))
 
 
-def test_nan_is_a_constant_too():
+def test_nan_is_a_constant_too(steps_of):
     ((_, _, (_, number)),) = steps_of(lambda a: [a[0] + math.nan], 2.0)
     assert math.isnan(number)
 
 
-def test_n_ary_operations_are_one_step():
+def test_n_ary_operations_are_one_step(steps_of):
     def call(a):
         x, y = a
         layer = _core.layer([x, 2.0], (x, y, 1.0, y, y, y), "tanh")
@@ -106,17 +93,17 @@ def test_n_ary_operations_are_one_step():
     ]
 
 
-def test_empty_sums_are_steps_without_operands():
+def test_empty_sums_are_steps_without_operands(steps_of):
     assert steps_of(lambda a: [a[0] + gt.sum([])], 2.0) == [("add", "", (X, 0.0))]
     steps = steps_of(lambda a: [_core.network([[]], [((a[0],), "exp")])[0][0]], 2.0)
     assert steps == [("affine", "exp", (X,))]
 
 
-def test_operations_of_three_operands():
+def test_operations_of_three_operands(steps_of):
     assert steps_of(lambda a: [gt.clip(a[0], -1, a[1])], 2.0, 3.0) == [("clip", "", (X, -1.0, Y))]
 
 
-def test_outputs_may_be_anything_that_is_a_number():
+def test_outputs_may_be_anything_that_is_a_number(recorded):
     w = Value(7.0)
 
     def call(a):
@@ -131,7 +118,7 @@ def test_outputs_may_be_anything_that_is_a_number():
     assert parameters[0] is w
 
 
-def test_no_outputs_and_no_inputs():
+def test_no_outputs_and_no_inputs(recorded):
     assert recorded(lambda a: []) == ([], [], [], [])
 
 
@@ -157,7 +144,7 @@ def test_other_results_are_type_errors(result, text):
 # --- captured values -------------------------------------------------------------------------
 
 
-def test_values_from_outside_are_parameters():
+def test_values_from_outside_are_parameters(recorded):
     w, b = Value(3.0), Value(4.0)
     node = w * b
 
@@ -175,7 +162,7 @@ def test_values_from_outside_are_parameters():
     assert (guards, outputs) == ([], [3])
 
 
-def test_parameters_of_a_layer_are_numbered_as_they_stand():
+def test_parameters_of_a_layer_are_numbered_as_they_stand(recorded):
     w = [Value(float(i)) for i in range(6)]
     steps, *_, parameters = recorded(lambda a: _core.layer(a, w), 1.0, 2.0)
     numbers = [[k for kind, k in step[2] if kind == "parameter"] for step in steps]
@@ -201,7 +188,7 @@ def test_captured_values_may_die_meanwhile():
     assert parameters[1].prev[0] is parameters[0]
 
 
-def test_subclasses_are_captured_as_they_are():
+def test_subclasses_are_captured_as_they_are(recorded):
     class Weight(Value):
         pass
 
@@ -213,7 +200,7 @@ def test_subclasses_are_captured_as_they_are():
 # --- leaves made inside --------------------------------------------------------------------------
 
 
-def test_leaves_made_inside_are_constants():
+def test_leaves_made_inside_are_constants(steps_of):
     class Mine(Value):
         def __init__(self, number):
             super().__init__(number + 1)
@@ -231,7 +218,7 @@ def test_leaves_made_inside_are_constants():
     ]
 
 
-def test_leaves_made_inside_may_be_assigned_to():
+def test_leaves_made_inside_may_be_assigned_to(recorded):
     def call(a):
         c = Value(1.0)
         early = a[0] * c
@@ -248,7 +235,7 @@ def test_leaves_made_inside_may_be_assigned_to():
     assert outputs == [0, 1, 2, 3, 3.0]
 
 
-def test_a_detached_value_may_be_assigned_to():
+def test_a_detached_value_may_be_assigned_to(steps_of):
     def call(a):
         d = a[0].detach()
         early = a[0] + d
@@ -259,173 +246,10 @@ def test_a_detached_value_may_be_assigned_to():
     assert steps == [("detach", "", (X,)), ("add", "", (X, 0)), ("add", "", (X, 7.0))]
 
 
-# --- comparisons ----------------------------------------------------------------------------
-
-COMPARISONS = [
-    (lambda x, y: x < y, "less", False, False),
-    (lambda x, y: x <= y, "less_equal", False, False),
-    (lambda x, y: x == y, "equal", False, False),
-    (lambda x, y: x != y, "equal", False, True),
-    (lambda x, y: x > y, "less", True, False),
-    (lambda x, y: x >= y, "less_equal", True, False),
-]
-
-
-@pytest.mark.parametrize(("compare", "test", "swapped", "negated"), COMPARISONS)
-@pytest.mark.parametrize("point", [(1.0, 2.0), (2.0, 1.0), (2.0, 2.0), (math.nan, 2.0)])
-def test_comparisons_are_guards(compare, test, swapped, negated, point):
-    answers = []
-
-    def call(a):
-        answers.append(compare(*a))
-        answers.append(compare(a[0], point[1]))
-        return []
-
-    guards = guards_of(call, *point)
-    want = compare(*point)
-    assert answers == [want, want]
-    assert all(type(answer) is bool for answer in answers)
-    for guard, other in zip(guards, (Y, point[1]), strict=True):
-        assert guard == (test, *((other, X) if swapped else (X, other)), want != negated)
-
-
-@pytest.mark.parametrize("other", [2, True, np.float32(2), np.int64(2), np.array(2.0), 2**60])
-def test_comparisons_with_numbers_on_either_side(other):
-    number = float(other)
-    assert guards_of(lambda a: [other < a[0]], 3.0) == [("less", number, X, number < 3)]
-    assert guards_of(lambda a: [a[0] < other], 3.0) == [("less", X, number, number > 3)]
-
-
-@pytest.mark.parametrize("huge", [2**53 + 1, -(10**400), 10**400])
-def test_ints_that_no_float_equals_pin_the_number(huge):
-    assert guards_of(lambda a: [a[0] < huge], 2.0**53) == [("same", X, 2.0**53, True)]
-    assert guards_of(lambda a: [a[0] == huge], 3.0) == [("same", X, 3.0, True)]
-
-
-def test_truth_is_a_guard():
-    assert guards_of(lambda a: [bool(a[0])], 3.0) == [("equal", X, 0.0, False)]
-    assert guards_of(lambda a: [not a[0]], 0.0) == [("equal", X, 0.0, True)]
-    assert guards_of(lambda a: [not a[0]], math.nan) == [("equal", X, 0.0, False)]
-
-
-def test_python_s_own_functions_ask_through_comparisons():
-    asked = guards_of(lambda a: [max(a), sorted(a)[0]], 1.0, 2.0)
-    assert asked == [("less", X, Y, True), ("less", Y, X, False)]
-
-
-def test_comparisons_with_other_things_record_nothing():
-    def call(a):
-        assert (a[0] == "a") is False
-        assert (a[0] != None) is True  # noqa: E711
-        with pytest.raises(TypeError):
-            a[0] < "a"  # noqa: B015
-        return a
-
-    assert guards_of(call, 1.0) == []
-
-
-def test_what_is_the_same_in_every_call_is_no_guard():
-    def call(a):
-        c = Value(2.0)
-        assert c > 1
-        assert c
-        assert c == Value(2.0)
-        assert c.data == 2.0
-        return a
-
-    assert guards_of(call, 1.0) == []
-
-
-def test_guards_on_steps_and_parameters_reach_them():
-    w = Value(3.0)
-
-    def call(a):
-        unused = gt.exp(a[0] * w)
-        return [1.0 if unused > w else 2.0]
-
-    steps, guards, outputs, parameters = recorded(call, 1.0)
-    assert steps == [("mul", "", (X, P)), ("exp", "", (0,))]
-    assert (guards, outputs) == ([("less", P, 1, True)], [1.0])
-    assert parameters[0] is w
-
-
-def test_guards_name_the_line_outside_the_package():
-    def call(a):
-        elementwise = np.array([a[0]], dtype=object) > 1
-        with pytest.raises(ValueError, match="target is -1 or 1"):
-            gt.losses.hinge([elementwise[0]], [a[0]])
-        return a
-
-    (_, _, guards, _, places), _ = _core._record(call, [2.0])
-    first = call.__code__.co_firstlineno
-    assert [guard[1:3] for guard in guards] == [(1.0, X), (X, -1.0), (X, 1.0)]
-    assert [places[guard[4]] for guard in guards] == [
-        (__file__, first + 1),
-        (__file__, first + 3),
-        (__file__, first + 3),
-    ]
-
-
-def test_guards_of_one_line_share_its_place():
-    (_, _, guards, _, places), _ = _core._record(lambda a: [a[0] < i for i in range(9)], [2.0])
-    assert len(guards) == 9
-    assert len(places) == 1
-
-
-# --- numbers taken out -------------------------------------------------------------------------
-
-
-def test_reading_the_data_pins_the_number():
-    w = Value(3.0)
-    node = w * 2
-
-    def call(a):
-        y = a[0] * 2
-        return [y.data, w.data, *_core.data([a[0], node]), a[0].detach().data]
-
-    steps, guards, outputs, _ = recorded(call, 5.0)
-    assert steps == [("mul", "", (X, 2.0))]
-    assert guards == [
-        ("same", 0, 10.0, True),
-        ("same", P, 3.0, True),
-        ("same", X, 5.0, True),
-        ("same", Q, 6.0, True),
-        ("same", X, 5.0, True),
-    ]
-    assert outputs == [10.0, 3.0, 5.0, 6.0, 5.0]
-
-
-def test_looking_is_free():
-    def call(a):
-        y = a[0] * 2
-        assert (repr(y), f"{y}", y.op, y.prev, y.label) == (str(y), str(y), "*", (a[0],), "")
-        return [y if hash(y) == hash(y) and y is not None and y in [y] else 0.0]
-
-    assert recorded(call, 5.0) == ([("mul", "", (X, 2.0))], [], [0], [])
-
-
-def test_copies_and_pickles_pin_the_number():
-    for copied in (copy.deepcopy, copy.copy, lambda v: pickle.loads(pickle.dumps(v))):
-        steps, guards, outputs, _ = recorded(lambda a, c=copied: [c(a[0]) * a[0]], 3.0)
-        assert guards == [("same", X, 3.0, True)]
-        assert steps == [("mul", "", (3.0, X))]
-        assert outputs == [0]
-
-
-def test_a_copied_graph_stands_on_pinned_leaves():
-    steps, guards, _, _ = recorded(lambda a: [copy.deepcopy(gt.exp(a[0] * 2)) * a[0]], 3.0)
-    assert ("same", X, 3.0, True) in guards
-    assert [step for step in steps if step[0] != "mul"] == [
-        ("exp", "", (0,)),  # the one that is copied: its number is pinned
-        ("exp", "", (2,)),
-    ]
-    assert steps[2] == ("mul", "", (3.0, 2.0))
-
-
 # --- derivatives cut off -------------------------------------------------------------------------
 
 
-def test_detach_is_a_step():
+def test_detach_is_a_step(recorded):
     w = Value(3.0)
 
     def call(a):
@@ -446,7 +270,7 @@ def test_detach_is_a_step():
     assert (guards, outputs) == ([], [2, 3, 5, 6, 1])
 
 
-def test_no_grad_computes_on_and_cuts_off():
+def test_no_grad_computes_on_and_cuts_off(recorded):
     w = Value(3.0)
     made = {}
 
@@ -479,7 +303,7 @@ def test_no_grad_computes_on_and_cuts_off():
     ]
 
 
-def test_no_grad_outside_is_not_the_function_s():
+def test_no_grad_outside_is_not_the_function_s(steps_of):
     def call(a):
         return [a[0] * 2]
 
@@ -489,7 +313,7 @@ def test_no_grad_outside_is_not_the_function_s():
     assert (Value(1.0) * 2).op == "*"
 
 
-def test_no_grad_that_is_left_on_ends_with_the_function():
+def test_no_grad_that_is_left_on_ends_with_the_function(recorded):
     def call(a):
         _core.set_recording(False)
         return [a[0] * 2]

@@ -205,15 +205,7 @@ def test_a_generator_of_results_is_part_of_the_function():
 # --- threads -----------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def _many_switches():
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    yield
-    sys.setswitchinterval(before)
-
-
-@pytest.mark.usefixtures("_many_switches")
+@pytest.mark.usefixtures("many_switches")
 def test_other_threads_compute_meanwhile(size):
     stop, errors, rounds = threading.Event(), [], [0]
 
@@ -259,7 +251,7 @@ def test_other_threads_compute_meanwhile(size):
     assert size() == (0, 0)
 
 
-@pytest.mark.usefixtures("_many_switches")
+@pytest.mark.usefixtures("many_switches")
 def test_threads_record_at_once(size):
     results = {}
 

@@ -1,6 +1,5 @@
 """One tape, many threads: values cross threads, long sweeps let the others run."""
 
-import sys
 import threading
 
 import gradtape as gt
@@ -10,32 +9,7 @@ from gradtape import Value, _core
 THREADS = 8
 
 
-@pytest.fixture(autouse=True)
-def _many_switches():
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    yield
-    sys.setswitchinterval(before)
-
-
-def together(*works):
-    """Runs the functions in a thread each, started together; the first error is raised."""
-    barrier, errors = threading.Barrier(len(works)), []
-
-    def guarded(work):
-        barrier.wait()
-        try:
-            work()
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=guarded, args=(work,)) for work in works]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
+pytestmark = pytest.mark.usefixtures("many_switches")
 
 
 def long_chain(x, length=60_000):
@@ -66,11 +40,11 @@ def train(k, rounds=300):
     return work
 
 
-def test_threads_record_and_sweep_at_once():
+def test_threads_record_and_sweep_at_once(together):
     together(*(train(k) for k in range(THREADS)))
 
 
-def test_long_sweeps_let_others_record_and_free():
+def test_long_sweeps_let_others_record_and_free(together):
     leaf = Value(1.0)
     ballast = long_chain(leaf, 400_000)
     swept = 0
@@ -87,7 +61,7 @@ def test_long_sweeps_let_others_record_and_free():
     assert ballast.data == 1.0
 
 
-def test_many_long_sweeps_at_once_add_up():
+def test_many_long_sweeps_at_once_add_up(together):
     leaf = Value(1.0)
     roots = [long_chain(leaf) for _ in range(4)]
 
@@ -103,7 +77,7 @@ def test_many_long_sweeps_at_once_add_up():
     assert [root.grad for root in roots] == [1.0] * 4
 
 
-def test_values_of_one_thread_are_used_and_freed_in_another():
+def test_values_of_one_thread_are_used_and_freed_in_another(together):
     x, ballast = Value(3.0), long_chain(Value(1.0))
     handed, condition = [], threading.Condition()
 
@@ -132,7 +106,7 @@ def test_values_of_one_thread_are_used_and_freed_in_another():
     assert x.grad == ballast.data
 
 
-def test_compaction_under_threads():
+def test_compaction_under_threads(together):
     x = Value(0.5)
     kept, lock = [], threading.Lock()
 
@@ -156,7 +130,7 @@ def test_compaction_under_threads():
         assert (value.data, x.grad, value.grad) == (0.5 * k, float(k), 1.0)
 
 
-def test_looking_back_copying_and_pickling_under_threads():
+def test_looking_back_copying_and_pickling_under_threads(together):
     import copy
     import pickle
 
@@ -181,7 +155,7 @@ def test_looking_back_copying_and_pickling_under_threads():
     together(looks, looks, sweeps, train(1, 100))
 
 
-def test_no_grad_holds_for_its_own_thread_only():
+def test_no_grad_holds_for_its_own_thread_only(together):
     x = Value(2.0)
     inside, looked = threading.Event(), threading.Event()
     seen = []
@@ -204,7 +178,7 @@ def test_no_grad_holds_for_its_own_thread_only():
     assert seen[1] == ()
 
 
-def test_overlapping_no_grads_leave_recording_as_it_was():
+def test_overlapping_no_grads_leave_recording_as_it_was(together):
     x = Value(2.0)
     first, second, third = (threading.Event() for _ in range(3))
 

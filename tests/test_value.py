@@ -151,7 +151,7 @@ def test_comparisons_with_nan_and_with_other_things():
     assert not x
     assert x == 0
     assert x == -0.0
-    assert (x == None) is False  # noqa: E711
+    assert (x == None) is False  # noqa: E711  this is what is tested
     assert (x != "0") is True
     for other in (None, "0", 1j, []):
         with pytest.raises(TypeError):

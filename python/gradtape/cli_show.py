@@ -85,7 +85,7 @@ def shielded(argv: list[str]) -> list[str]:
 
 def _number(text: str, name: str) -> float:
     """A number, or an expression without names."""
-    from gradtape.show.explaining.expression import parse
+    from gradtape.show.expression import parse
 
     try:
         return float(text)
@@ -114,7 +114,7 @@ def _numbers(pairs: list[str]) -> dict[str, float]:
 
 
 def _value(given: argparse.Namespace) -> "tuple[Value, dict[str, Value]]":
-    from gradtape.show.explaining.expression import parse
+    from gradtape.show.expression import parse
 
     expression = parse(given.expression.strip())
     value, leaves = expression.record(_numbers(given.numbers))

@@ -39,19 +39,20 @@ class _Piece:
 
     def array(self, leaves: Sequence[Any], loop: Shape) -> Numbers:
         """The leaves as an array (rows, size) or (1, size); copied only where strides demand it."""
-        x = leaves[self.start]
+        x: Numbers = leaves[self.start]
         if self.as_is:
-            return x  # type: ignore[no-any-return]
+            return x
         if self.shape is None:
             return np.array(leaves[self.start : self.stop], dtype=np.float64, ndmin=2)
         if self.axes is not None:
             x = np.broadcast_to(x, loop + self.columns)
-        return x.reshape(self.rows, self.size)  # type: ignore[no-any-return]
+        return x.reshape(self.rows, self.size)
 
     def gradients(self, gradient: Numbers, loop: Shape) -> list[Any]:
         """The gradient of each leaf, in its shape."""
         if self.shape is None:
-            return gradient[0].tolist()  # type: ignore[no-any-return]
+            numbers: list[Any] = gradient[0].tolist()
+            return numbers
         if self.axes is not None:
             gradient = gradient.reshape(loop + self.columns).sum(axis=self.axes)
         return [gradient.reshape(self.shape) if self.shape else float(gradient.item())]

@@ -285,5 +285,5 @@ def _described(tree: Tree) -> str:
 
 def _add_note(error: BaseException, note: str) -> None:
     """What ``BaseException.add_note`` does, which Python 3.10 has not."""
-    notes = getattr(error, "__notes__", [])
-    error.__notes__ = [*notes, note]  # type: ignore[attr-defined]
+    notes = [*getattr(error, "__notes__", []), note]
+    vars(error)["__notes__"] = notes

@@ -1,7 +1,6 @@
 """The first nan or inf: which operation gave it, from what, where, and what to write instead."""
 
 import math
-import re
 from collections.abc import Callable, Iterator
 from contextlib import ContextDecorator
 
@@ -11,17 +10,16 @@ from numpy.typing import NDArray
 from gradtape._core import Value
 from gradtape.show.anomalies.hints import backward_hint, forward_hint
 from gradtape.show.anomalies.lines import Place, Watcher, places_of
-from gradtape.show.graph import Formula, Graph, Node
+from gradtape.show.formulas import equation, partial
+from gradtape.show.graph import Graph, Node
+from gradtape.show.named import NamedGraph
+from gradtape.show.table import Formula
+from gradtape.show.texts import bracketed
 
-__all__ = ["detect_anomaly", "spelled"]
+__all__ = ["detect_anomaly"]
 
 # So many operands of a long sum are told.
 TOLD = 4
-
-# A longer label is cut.
-LONGEST = 60
-
-_LETTER = re.compile(r"\$(\w+)")
 
 
 class detect_anomaly(Watcher, ContextDecorator):
@@ -66,26 +64,23 @@ class detect_anomaly(Watcher, ContextDecorator):
 
     def swept(self, value: Value, seed: float) -> None:
         """Raise if a sweep from this value met a nan or an inf."""
-        graph = Graph(value)
-        adjoints = graph.adjoints * seed
+        adjoints = Graph(value).adjoints * seed
         if not np.isfinite(adjoints).all():
-            raise FloatingPointError("\n".join(_backward(value, graph, adjoints, seed)))
+            raise FloatingPointError("\n".join(_backward(value, adjoints, seed)))
 
 
 def _forward(value: Value) -> Iterator[str]:
-    graph = Graph(value)
-    node = graph[len(graph) - 1]
+    graph = _written(value)
+    node = graph[graph.root]
     row = node.row
     assert row is not None
     name = row.name
     numbers = [operand.value for operand in node.operands]
     made_by = [_made_by(graph, operand.node) for operand in node.operands]
     if node.activation is not None:
-        half = len(numbers) // 2
-        total = sum(x * w for x, w in zip(numbers[:half], numbers[half:], strict=False))
-        total += numbers[-1]
-        if math.isfinite(total):
-            name, numbers, made_by = node.activation.name, [total], [name]
+        inside = graph.sum_inside(node.index)
+        if math.isfinite(inside):
+            name, numbers, made_by = node.activation.name, [inside], [name]
     yield f"{name} gave {node.value}"
     yield from _told(graph, node, places_of(value))
     hint = forward_hint(name, numbers, made_by)
@@ -93,13 +88,12 @@ def _forward(value: Value) -> Iterator[str]:
         yield f"  instead: {hint}"
 
 
-def _backward(
-    value: Value, graph: Graph, adjoints: NDArray[np.float64], seed: float
-) -> Iterator[str]:
+def _backward(value: Value, adjoints: NDArray[np.float64], seed: float) -> Iterator[str]:
     if not math.isfinite(seed):
         yield f"the sweep began with the seed {seed}"
         return
-    owners = np.repeat(np.arange(len(graph)), np.diff(graph.starts))
+    graph = _written(value)
+    owners = graph.owners
     with np.errstate(all="ignore"):
         given = adjoints[owners] * graph.partials
     given[adjoints[owners] == 0] = 0.0  # a product with an exact 0 is 0
@@ -107,7 +101,7 @@ def _backward(
     places = places_of(value)
     if not wrong.any():
         index = int(np.flatnonzero(~np.isfinite(adjoints))[-1])
-        name = spelled(graph.name(index))
+        name = graph.named(index).text
         yield f"the adjoint of {name} is {adjoints[index]}: the sum over its uses overflows"
         yield "  instead: scale the numbers, or the seed"
         return
@@ -118,10 +112,9 @@ def _backward(
     row = node.row
     assert row is not None
     assert operand.node is not None
-    x, r = spelled(graph.name(operand.node)), spelled(node.name)
+    x, r = (bracketed(graph.named(i)).text for i in (operand.node, node.index))
     yield f"the derivative of {row.name} gave {given[first]} in the reverse sweep"
-    partial = _partial(graph, node, k)
-    yield f"  d{x} += d{r} * {f'({partial})' if ' ' in partial else partial}"
+    yield f"  d{x} += d{r} * {bracketed(_partial(graph, node.index, k)).text}"
     yield f"  {given[first]} = {float(adjoints[node.index])} * {operand.partial}"
     yield from _told(graph, node, places)
     hint = backward_hint(row.name, [operand.value for operand in node.operands])
@@ -129,19 +122,20 @@ def _backward(
         yield f"  instead: {hint}"
 
 
-def _told(graph: Graph, node: Node, places: Callable[[int], Place | None]) -> Iterator[str]:
+def _told(graph: NamedGraph, node: Node, places: Callable[[int], Place | None]) -> Iterator[str]:
     """The operation, its operands and derivatives, and where it was recorded."""
-    yield f"  {spelled(node.name)} = {_formula(graph, node)} = {node.value}"
+    result = graph.named(node.index)
+    yield f"  {result.text} = {_formula(graph, node.index)} = {node.value}"
     told = [(k, operand) for k, operand in enumerate(node.operands) if operand.node is not None]
     told.sort(key=lambda pair: math.isfinite(pair[1].value))
     for k, operand in told[:TOLD]:
         assert operand.node is not None
-        name, whole = spelled(graph.name(operand.node)), graph[operand.node]
-        made = f" = {_formula(graph, whole)}" if whole.row is not None else ""
-        yield f"  {name}{made} = {operand.value}"
-        formula = _partial(graph, node, k)
+        name = graph.named(operand.node)
+        made = "" if graph.row(operand.node) is None else f" = {_formula(graph, operand.node)}"
+        yield f"  {name.text}{made} = {operand.value}"
+        formula = _partial(graph, node.index, k).text
         formula = f"{formula} = " if formula != f"{operand.partial}" else ""
-        yield f"  d{spelled(node.name)}/d{name} = {formula}{operand.partial}"
+        yield f"  {graph.derivative(name, result).text} = {formula}{operand.partial}"
     if len(told) > TOLD:
         yield f"  and {len(told) - TOLD} operands more"
     place = places(node.index)
@@ -149,50 +143,21 @@ def _told(graph: Graph, node: Node, places: Callable[[int], Place | None]) -> It
         yield f"  at {str(place).replace(chr(10), chr(10) + '  ')}"
 
 
+def _written(value: Value) -> NamedGraph:
+    return NamedGraph(value, digits=None, terms=2 * TOLD)
+
+
 def _made_by(graph: Graph, index: int | None) -> str:
-    row = None if index is None else graph[index].row
+    row = None if index is None else graph.row(index)
     return "" if row is None else row.name
 
 
-def _letters(graph: Graph, node: Node) -> list[str]:
-    return [
-        str(operand.value) if operand.node is None else spelled(graph.name(operand.node))
-        for operand in node.operands
-    ]
+def _formula(graph: NamedGraph, index: int) -> str:
+    return equation(graph, index, graph.in_names(index)[0]).text
 
 
-def _filled(formula: Formula, letters: dict[str, str]) -> str:
-    """A formula with names for its letters."""
-    return _LETTER.sub(lambda letter: letters[letter[1]], formula.text)
-
-
-def _formula(graph: Graph, node: Node) -> str:
-    assert node.row is not None
-    letters = _letters(graph, node)
-    if node.row.operands:
-        return _filled(node.row.value, dict(zip(node.row.operands, letters, strict=True)))
-    shown = letters if len(letters) <= 2 * TOLD else [*letters[:TOLD], "…", letters[-1]]
-    called = f"{node.row.name}({', '.join(shown)})"
-    return called if node.activation is None else f"{node.activation.name}({called})"
-
-
-def _partial(graph: Graph, node: Node, k: int) -> str:
-    assert node.row is not None
-    if not node.row.operands:
-        return f"{node.operands[k].partial}"
-    names = dict(zip(node.row.operands, _letters(graph, node), strict=True))
-    return _filled(node.row.partials[k], names | {"r": spelled(node.name)})
-
-
-def spelled(name: str) -> str:
-    """A label for a line of text: what does not print is escaped, and a long one cut.
-
-    Examples
-    --------
-    >>> len(spelled(chr(10))), len(spelled(200 * "x"))
-    (2, 61)
-    """
-    cut = name if len(name) <= LONGEST else f"{name[:LONGEST]}…"
-    if cut.isprintable() and not re.search("[\\u0590-\\u08ff\\u2066-\\u2069\\u202a-\\u202e]", cut):
-        return cut
-    return ascii(cut)[1:-1]
+def _partial(graph: NamedGraph, index: int, k: int) -> Formula:
+    """A derivative's formula; of an affine node with an activation its number."""
+    if graph.activation(index) is not None:
+        return graph.number(graph.partial(index, k))
+    return partial(graph, index, k, *graph.in_names(index))

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 
-__all__ = ["backward_hint", "forward_hint"]
+__all__ = ["advised", "backward_hint", "forward_hint"]
 
 _Test = Callable[..., bool]
 
@@ -11,6 +11,10 @@ _Test = Callable[..., bool]
 _MOST = 709.0
 
 _LOGARITHMS = ("log", "log2", "log10")
+
+_TOO_LARGE = (
+    "the result is beyond 1.8e308: scale the numbers, or add logarithms instead of multiplying"
+)
 
 # Of a logarithm at 0, by the operation that gave the 0.
 _LOG_OF = {
@@ -33,8 +37,8 @@ _FORWARD: tuple[tuple[tuple[str, ...], _Test, str], ...] = (
         _LOGARITHMS,
         lambda x: x == 0,
         "keep the argument away from 0: clip(x, 1e-300, inf); for log(1 + x) take log1p(x), for "
-        "the "
-        "logarithm of a softmax log_softmax(xs), for that of a sum of exponentials logsumexp(xs)",
+        "the logarithm of a softmax log_softmax(xs), for that of a sum of exponentials "
+        "logsumexp(xs)",
     ),
     (
         _LOGARITHMS,
@@ -50,8 +54,7 @@ _FORWARD: tuple[tuple[tuple[str, ...], _Test, str], ...] = (
         ("exp", "expm1", "sinh", "cosh"),
         lambda x: x > _MOST or x < -_MOST,
         "stay with the logarithm: logsumexp(xs) for log(sum of exp), softplus(x) for log(1 + "
-        "exp(x)), "
-        "sigmoid(x) for 1 / (1 + exp(-x)), softmax(xs) for shares of exponentials",
+        "exp(x)), sigmoid(x) for 1 / (1 + exp(-x)), softmax(xs) for shares of exponentials",
     ),
     (
         ("div",),
@@ -69,8 +72,7 @@ _FORWARD: tuple[tuple[tuple[str, ...], _Test, str], ...] = (
         ("div",),
         lambda x, y: math.isinf(x) and math.isinf(y),
         "inf / inf: divide before the parts overflow; exp(x) / (1 + exp(x)) is sigmoid(x), shares "
-        "of "
-        "exponentials are softmax(xs)",
+        "of exponentials are softmax(xs)",
     ),
     (("pow",), lambda x, y: x == 0 and y < 0, "0 to a negative power: keep the base away from 0"),
     (
@@ -100,8 +102,7 @@ _FORWARD: tuple[tuple[tuple[str, ...], _Test, str], ...] = (
         ("asin", "acos", "atanh"),
         lambda x: True,
         "the argument must lie between -1 and 1: where rounding put it outside take clip(x, -1, "
-        "1); "
-        "the angle between vectors is atan2(length of the cross product, dot product)",
+        "1); the angle between vectors is atan2(length of the cross product, dot product)",
     ),
     (("acosh",), lambda x: True, "acosh(x) needs x of at least 1: take maximum(x, 1)"),
     (
@@ -114,11 +115,6 @@ _FORWARD: tuple[tuple[tuple[str, ...], _Test, str], ...] = (
         ("lgamma", "digamma", "polygamma"),
         lambda *xs: True,
         "a pole: the function has none at positive arguments",
-    ),
-    (
-        ("mul", "add", "sub", "sum", "dot", "affine", "hypot", "div"),
-        lambda *xs: all(map(math.isfinite, xs)),
-        "the result is beyond 1.8e308: scale the numbers, or add logarithms instead of multiplying",
     ),
 )
 
@@ -150,10 +146,14 @@ _BACKWARD: tuple[tuple[tuple[str, ...], _Test, str], ...] = (
         ("asin", "acos", "atanh"),
         lambda x: abs(x) >= 1,
         "the derivative at -1 and 1 is inf: clip(x, -1 + 1e-12, 1 - 1e-12); the angle between "
-        "vectors "
-        "is atan2(length of the cross product, dot product)",
+        "vectors is atan2(length of the cross product, dot product)",
     ),
     (("acosh",), lambda x: x <= 1, "the derivative at 1 is inf: take maximum(x, 1 + 1e-12)"),
+    (
+        ("polygamma",),
+        lambda n, x: x <= 0,
+        "the derivatives of polygamma(n, x) are for x above 0",
+    ),
     (
         ("atan2",),
         lambda y, x: x == 0 and y == 0,
@@ -168,7 +168,16 @@ def _first(
     for names, applies, text in table:
         if name in names and applies(*xs):
             return text
-    return ""
+    # What has no advice of its own is defined everywhere: a finite operand was too large.
+    return _TOO_LARGE if all(map(math.isfinite, xs)) else ""
+
+
+def advised() -> tuple[frozenset[str], frozenset[str]]:
+    """The operations with advice of their own: on their values, and on their derivatives."""
+    forward, backward = (
+        frozenset(name for names, *_ in table for name in names) for table in (_FORWARD, _BACKWARD)
+    )
+    return forward, backward
 
 
 def forward_hint(name: str, operands: Sequence[float], made_by: Sequence[str]) -> str:

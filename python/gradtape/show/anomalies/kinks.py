@@ -4,17 +4,17 @@ import math
 import re
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradtape import _core
 from gradtape._core import Value
-from gradtape.show.anomalies.anomalies import spelled
 from gradtape.show.anomalies.lines import Place, Watcher, places_of
-from gradtape.show.graph import Graph, Node, Row
+from gradtape.show.graph import Graph, Node
 from gradtape.show.source.writing import steps
+from gradtape.show.table import Row
+from gradtape.show.texts import clean
 
 __all__ = ["Kink", "Kinks", "kinks"]
 
@@ -85,7 +85,7 @@ class Kinks:
             at = ", ".join(map(repr, kink.at))
             lines.append(f"{count} × {kink.operation}({at})")
             for name, below, taken, above in kink.sides:
-                lines.append(f"  by {spelled(name)}: below {below}, taken {taken}, above {above}")
+                lines.append(f"  by {clean(name)}: below {below}, taken {taken}, above {above}")
             lines.append(f"  {kink.convention}")
             if kink.place is not None:
                 lines.append(f"  at {str(kink.place).replace(chr(10), chr(10) + '  ')}")
@@ -179,13 +179,13 @@ def _constant(row: Row) -> bool:
 def _suspects(graph: Graph) -> NDArray[np.int64]:
     """The nodes that compare equal numbers, and those with an activation that compares."""
     found = np.zeros(len(graph), dtype=bool)
-    for op in np.unique(graph._ops[graph._ops >= 0]):
-        nodes = np.flatnonzero(graph._ops == op)
+    for op in np.unique(graph.ops[graph.ops >= 0]):
+        nodes = np.flatnonzero(graph.ops == op)
         row = graph[int(nodes[0])].row
         assert row is not None
         if not row.operands:
-            for activation in np.unique(graph._activations[nodes]):
-                same = nodes[graph._activations[nodes] == activation]
+            for activation in np.unique(graph.activations[nodes]):
+                same = nodes[graph.activations[nodes] == activation]
                 inner = graph[int(same[0])].activation
                 if inner is not None and steps(inner):
                     found[same] = graph.adjoints[same] != 0
@@ -209,9 +209,8 @@ def _kink_of(graph: Graph, node: Node, place: Place | None) -> Kink | None:
     at = tuple(operand.value for operand in node.operands)
     names = [None if o.node is None else graph.labels.get(o.node, "") for o in node.operands]
     if node.activation is not None:
-        half = len(at) // 2
-        total: Any = _core.affine(at[:half], at[half : 2 * half], at[-1])  # of floats a float
-        row, at, names = node.activation, (total,), [graph.labels.get(node.index, "")]
+        row, at = node.activation, (graph.sum_inside(node.index),)
+        names = [graph.labels.get(node.index, "")]
     constant = _constant(row)
     sides = []
     for k, name in enumerate(names):

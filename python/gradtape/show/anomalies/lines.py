@@ -277,4 +277,4 @@ def _patch(change: int) -> None:
     global _patches
     with _lock:
         _patches += change
-        Value.backward = _watched if _patches else _sweep  # type: ignore[method-assign]
+        Value.backward = _watched if _patches else _sweep  # type: ignore[method-assign]  # and put back

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gradtape.errors import GradtapeError
-from gradtape.show.checking.nested import shown
+from gradtape.show.checking.report import Report
+from gradtape.show.texts import ROOM, clean
 
 __all__ = ["BackwardReport", "Diagnosis"]
 
@@ -34,12 +34,12 @@ class Diagnosis:
     off: float = 0.0
 
     def __str__(self) -> str:
-        line = f"{'right' if self.ok else 'wrong':<6} {shown(self.name):<4}"
+        line = f"{'right' if self.ok else 'wrong':<6} {clean(self.name, ROOM):<4}"
         return f"{line}  {self.cause}".rstrip()
 
 
-@dataclass(frozen=True)
-class BackwardReport:
+@dataclass(frozen=True, repr=False)
+class BackwardReport(Report):
     """What `gradtape.check_backward` found; true if every gradient is right.
 
     Parameters
@@ -77,28 +77,12 @@ class BackwardReport:
                 return line
         raise KeyError(name)
 
-    def __bool__(self) -> bool:
-        return self.ok
-
     def __str__(self) -> str:
         first, count = self.first, len(self.lines)
         if first is not None:
-            head = f"{len(self.wrong)} of {count} gradients wrong, first {shown(first.name)}"
+            head = f"{len(self.wrong)} of {count} gradients wrong, first {clean(first.name, ROOM)}"
         elif self.complete:
             head = f"all {count} gradients right"
         else:
             head = "nothing could be compared"
         return "\n".join([head, *(f"  {line}" for line in self.lines), *self.notes])
-
-    __repr__ = __str__
-
-    def raise_if_wrong(self) -> None:
-        """Raise if a gradient is wrong.
-
-        Raises
-        ------
-        GradtapeError
-            With the report as its message.
-        """
-        if not self.ok:
-            raise GradtapeError(str(self))

@@ -10,9 +10,10 @@ import numpy as np
 from gradtape import _core
 from gradtape._core import Value
 from gradtape.show.checking.differences import EPS, difference
-from gradtape.show.checking.nested import indexed, leaves, rebuilt, shown
+from gradtape.show.checking.nested import indexed, leaves, rebuilt
 from gradtape.show.checking.verdicts import CheckReport, Comparison, compared
 from gradtape.show.graph import Graph, Node
+from gradtape.show.texts import ROOM, clean
 
 __all__ = ["check"]
 
@@ -133,9 +134,8 @@ class _Point:
 def _numbers(leaf: Any, name: str) -> Any:
     array = np.asarray([leaf.data] if isinstance(leaf, Value) else leaf)
     if array.dtype.kind not in "fiub":
-        raise TypeError(
-            f"{shown(name)} must be a number or an array of numbers, not {type(leaf).__name__}"
-        )
+        kind = type(leaf).__name__
+        raise TypeError(f"{clean(name, ROOM)} must be a number or an array of numbers, not {kind}")
     array = array.astype(np.float64)
     return array.reshape(()) if isinstance(leaf, Value) else array
 
@@ -158,7 +158,7 @@ def _of_values(f: Callable[..., Any], point: _Point, nodes: int) -> CheckReport:
         # Recorded like the original: the tape forgets it as soon as the number is read.
         return _one(f(*point.filled([Value(x) for x in numbers])))
 
-    given = [Value(x, shown(n)) for x, n in zip(point.numbers, point.names, strict=True)]
+    given = [Value(x, clean(n, ROOM)) for x, n in zip(point.numbers, point.names, strict=True)]
     result = f(*point.filled(given))
     value = _one(result)
     if not isinstance(result, Value):
@@ -190,7 +190,7 @@ def _of_compiled(f: Any, point: _Point, nodes: int) -> CheckReport:
     rows = max((np.size(leaf) for _, leaf in leaves(point.at, "")), default=1)
     if rows > 1 or f.__wrapped__ is None:
         return CheckReport(value, lines)
-    given = [Value(x, shown(n)) for x, n in zip(point.numbers, point.names, strict=True)]
+    given = [Value(x, clean(n, ROOM)) for x, n in zip(point.numbers, point.names, strict=True)]
     graph = Graph(f(*point.filled(given)))
     return CheckReport(value, lines, *_nodes(graph, nodes))
 
@@ -224,7 +224,7 @@ def _compared(
 
         with np.errstate(all="ignore"):
             found = difference(_quiet(moved), number, claimed[i], noise=noise)
-        lines.append(compared(name, claimed[i], found, f" at {shown(name)} = {number:.6g}"))
+        lines.append(compared(name, claimed[i], found, f" at {clean(name, ROOM)} = {number:.6g}"))
     return lines
 
 
@@ -270,21 +270,15 @@ def _node(graph: Graph, node: Node) -> Iterator[Comparison]:
 
         found = difference(moved, values[k], operand.partial)
         symbol = node.row.name if node.activation is None else f"affine {node.activation.name}"
-        by = shown(graph.name(operand.node), 20)
-        name = f"{shown(node.name, 20)} = {symbol} by {by}"
+        by = clean(graph.name(operand.node), 20)
+        name = f"{clean(node.name, 20)} = {symbol} by {by}"
         yield compared(name, operand.partial, found, f" at {by} = {values[k]:.6g}")
 
 
 def _evaluated(node: Node, values: list[float]) -> float:
     """The node's operation on other operands."""
     assert node.row is not None
-    operation, count = getattr(_core, node.row.name), len(values)
-    if node.row.operands:
-        return _one(operation(*values))
-    if node.row.name == "dot":
-        return _one(operation(values[: count // 2], values[count // 2 :]))
-    if node.row.name == "affine":
-        half = (count - 1) // 2
-        name = "" if node.activation is None else node.activation.name
-        return _one(operation(values[:half], values[half:-1], values[-1], name))
-    return _one(operation(values))
+    operation, run = getattr(_core, node.row.name), node.row.run
+    arguments = values if run is None else run.arguments(values)
+    activation = [] if node.activation is None else [node.activation.name]
+    return _one(operation(*arguments, *activation))

@@ -194,9 +194,10 @@ def explained(network: Network, evidence: Evidence) -> dict[int, Finding]:
     at each place; what follows from a fault further down is thereby no fault of its own.
     """
     states = [_State()]
-    for number in reversed(range(len(network.layers))):
-        states = [more for state in states for more in _layer(network, evidence, number, state)]
-        states = _distinct(sorted(states, key=lambda state: state.cost))
+    with np.errstate(all="ignore"):  # another activation's derivative may be beyond all numbers
+        for number in reversed(range(len(network.layers))):
+            states = [more for state in states for more in _layer(network, evidence, number, state)]
+            states = _distinct(sorted(states, key=lambda state: state.cost))
     return states[0].found
 
 

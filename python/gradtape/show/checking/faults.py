@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradtape.show.checking.gradients import Array
-from gradtape.show.checking.network import Dense, Network, of_output, slope
+from gradtape.show.checking.network import Dense, Network, likely, of_output
 
 __all__ = [
     "Variant",
@@ -114,7 +114,7 @@ def sums_variants(
                 own * after,
             )
         if not layer.activation:
-            for other in ("sigmoid", "tanh", "relu"):
+            for other in likely():
                 fault = f"{other}'s derivative is applied, but layer {number + 1} has no activation"
                 yield from _derivatives(fault, other, layer, after, 2.2)
         if above is not None:
@@ -161,7 +161,7 @@ def _activation_faults(layer: Dense, number: int, after: Array) -> Iterator[Vari
         )
     yield Variant(
         f"{what} is taken at the output a, but its formula wants the input z",
-        slope(name, layer.after) * after,
+        layer.slope(name, "after") * after,
         2.0,
     )
     if of_output(name, layer.after) is not None:
@@ -173,7 +173,7 @@ def _activation_faults(layer: Dense, number: int, after: Array) -> Iterator[Vari
             yield Variant(f"{what} is half there: 1 − a for 1 − a²", (1 - a) * after, 2.0)
             yield Variant(f"{what} is wrong: 1 + a² for 1 − a²", (1 + a * a) * after, 2.0)
     yield Variant(f"{what} is wrong: the activation itself is used", layer.after * after, 2.3)
-    for other in ("sigmoid", "tanh", "relu", "exp"):
+    for other in likely():
         if other != name:
             fault = f"{other}'s derivative is used, but layer {number + 1} has {name}"
             yield from _derivatives(fault, other, layer, after, 2.2)
@@ -185,7 +185,7 @@ def _derivatives(
     formula = of_output(other, layer.after)
     if formula is not None:
         yield Variant(fault, formula * after, cost)
-    yield Variant(fault, slope(other, layer.sums) * after, cost + 0.1)
+    yield Variant(fault, layer.slope(other, "sums") * after, cost + 0.1)
 
 
 def weight_variants(

@@ -5,20 +5,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["leaves", "rebuilt", "shown"]
-
-
-def shown(name: object, width: int = 60) -> str:
-    r"""A name of a user's on one line: what cannot be printed is escaped, what is long is cut.
-
-    Examples
-    --------
-    >>> shown("two\nlines")
-    'two\\nlines'
-    """
-    text = str(name)[: width + 1]
-    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-    return text if len(text) <= width else text[: width - 1] + "…"
+__all__ = ["indexed", "leaves", "rebuilt"]
 
 
 def leaves(x: Any, name: str) -> Iterator[tuple[str, Any]]:

@@ -2,15 +2,17 @@
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Literal
 
 import numpy as np
 
 from gradtape import _core
 from gradtape.show.checking.gradients import Array, Parameters
-from gradtape.show.graph import row_of
+from gradtape.show.table import row_of
 
-__all__ = ["Dense", "Network", "of_output", "recognised", "slope"]
+__all__ = ["Dense", "Network", "likely", "of_output", "recognised"]
 
 CLOSE = 1e-9
 
@@ -45,6 +47,13 @@ class Dense:
     after: Array
     jacobian: Array
     activation: str
+    _slopes: dict[tuple[str, str], Array] = field(default_factory=dict, repr=False, compare=False)
+
+    def slope(self, name: str, at: Literal["sums", "after"]) -> Array:
+        """The derivative of any activation here, computed once."""
+        if (name, at) not in self._slopes:
+            self._slopes[name, at] = _slope(name, getattr(self, at))
+        return self._slopes[name, at]
 
     def through(self, adjoint: Array) -> Array:
         """The adjoint of the sums from that of the activations."""
@@ -91,7 +100,7 @@ class Network:
         return found
 
 
-def slope(name: str, at: Array) -> Array:
+def _slope(name: str, at: Array) -> Array:
     """The derivative of a row of the table, element by element."""
     flat = [_core.derivatives(name, [x])[1][0] for x in at.ravel().tolist()]
     return np.array(flat).reshape(at.shape)
@@ -109,6 +118,27 @@ def of_output(name: str, output: Array) -> Array | None:
     if not re.fullmatch(r"(\$r|[\d.\s()+*/-])+", text) or "$r" not in text:
         return None
     return np.asarray(eval(text.replace("$r", "r"), {"__builtins__": {}}, {"r": output}))
+
+
+@cache
+def likely() -> tuple[str, ...]:
+    """The activations whose derivatives people mix up: the table's rows that flatten out.
+
+    To the left they become constant, to the right constant or of slope 1; and the exponential
+    function, which a softmax is made of.
+
+    Examples
+    --------
+    >>> [name for name in ("tanh", "relu", "gelu", "exp", "sin", "abs") if name in likely()]
+    ['tanh', 'relu', 'gelu', 'exp']
+    """
+    found = []
+    for name in _unary():
+        left, bent, right = (_core.derivatives(name, [x])[1][0] for x in (-40.0, 0.5, 40.0))
+        flat = abs(left) < CLOSE and min(abs(right), abs(right - 1.0)) < CLOSE
+        if name == "exp" or (flat and bent != 0.0):
+            found.append(name)
+    return tuple(found)
 
 
 def _value(name: str, at: Array) -> Array:
@@ -138,7 +168,7 @@ def _activation(sums: Array, after: Array) -> tuple[str, Array] | None:
         for name in _unary():
             part = _value(name, sums.ravel()[few])
             if _close(part, after.ravel()[few]) and _close(_value(name, sums), after):
-                return name, slope(name, sums)
+                return name, _slope(name, sums)
         exponentials = np.exp(sums - sums.max(axis=0))
         if _close(exponentials / exponentials.sum(axis=0), after):
             eye = np.eye(len(after))[:, :, None]

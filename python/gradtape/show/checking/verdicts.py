@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, isinf, isnan
 
-from gradtape.errors import GradtapeError
 from gradtape.show.checking.differences import Difference
-from gradtape.show.checking.nested import shown
+from gradtape.show.checking.report import Report
+from gradtape.show.texts import ROOM, clean
 
 __all__ = ["CheckReport", "Comparison", "compared"]
 
@@ -44,7 +44,7 @@ class Comparison:
     remark: str
 
     def __str__(self) -> str:
-        line = f"{self.verdict:<9} {shown(self.name):<14} {self.claimed: .10g}"
+        line = f"{self.verdict:<9} {clean(self.name, ROOM):<14} {self.claimed: .10g}"
         if self.verdict == "wrong":
             line += f", differences {self.measured:.10g} (± {self.error:.1g})"
         return f"{line}  {self.remark}" if self.remark else line
@@ -127,8 +127,8 @@ def _ratio(claimed: float, measured: float) -> str:
     return ""
 
 
-@dataclass(frozen=True)
-class CheckReport:
+@dataclass(frozen=True, repr=False)
+class CheckReport(Report):
     """What `gradtape.check` found; true if nothing is wrong.
 
     Parameters
@@ -161,9 +161,6 @@ class CheckReport:
         """The derivatives that are wrong."""
         return [line for line in (*self.arguments, *self.nodes) if line.verdict == "wrong"]
 
-    def __bool__(self) -> bool:
-        return self.ok
-
     def __str__(self) -> str:
         lines = [self._headline(), *_folded(self.arguments)]
         if self.nodes:
@@ -171,8 +168,6 @@ class CheckReport:
         if self.skipped:
             lines.append(f"({self.skipped:,} more nodes were not looked at)")
         return "\n".join([*lines, self.note] if self.note else lines)
-
-    __repr__ = __str__
 
     def _headline(self) -> str:
         if not abs(self.value) < inf:
@@ -185,17 +180,6 @@ class CheckReport:
             if many:
                 return f"no derivative wrong; {many} of {count} {text}"
         return f"{count} derivatives right" if count != 1 else "1 derivative right"
-
-    def raise_if_wrong(self) -> None:
-        """Raise if a derivative is wrong.
-
-        Raises
-        ------
-        GradtapeError
-            With the report as its message.
-        """
-        if not self.ok:
-            raise GradtapeError(str(self))
 
 
 def _folded(lines: Sequence[Comparison]) -> list[str]:

@@ -8,12 +8,14 @@ from gradtape.show.drawing.steps import steps
 from gradtape.show.drawing.svg import svg
 from gradtape.show.drawing.theme import shortened
 from gradtape.show.drawing.view import view
-from gradtape.show.graph import Graph
+from gradtape.show.named import NamedGraph
 
 __all__ = ["sweep"]
 
 # More steps than these nobody steps through: the graph is folded to about so many boxes.
 _MOST, _FOLDED = 600, 150
+# Of numbers in formulas, and of a sum.
+_DIGITS, _TERMS = 5, 24
 
 
 def sweep(value: Value) -> Animation:
@@ -28,7 +30,7 @@ def sweep(value: Value) -> Animation:
     >>> sweep(x * x)
     Animation(5 steps)
     """
-    graph = Graph(value)
+    graph = NamedGraph(value, digits=_DIGITS, terms=_TERMS)
     if len(graph) > _MOST:
         every = overview(graph, fold(graph, _FOLDED, None))
         seen = view(graph, _FOLDED, None, adjoints=True)

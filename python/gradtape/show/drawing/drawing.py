@@ -2,12 +2,11 @@
 
 from functools import cached_property
 from html import escape
-from os import PathLike
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from gradtape._core import Value
 from gradtape.show.drawing.dot import dot
+from gradtape.show.drawing.saving import Saved
 from gradtape.show.drawing.svg import svg
 from gradtape.show.drawing.theme import SANS, safe
 from gradtape.show.drawing.view import View, view
@@ -16,7 +15,7 @@ from gradtape.show.graph import Graph
 __all__ = ["Drawing", "draw"]
 
 
-class Drawing:
+class Drawing(Saved):
     """A drawing: shows itself in a notebook, and can be saved.
 
     Parameters
@@ -32,6 +31,9 @@ class Drawing:
     >>> gt.draw(gt.Value(2.0, "x") * 3.0)
     Drawing(3 boxes, 2 edges)
     """
+
+    noun = "a drawing"
+    endings: ClassVar = {".svg": "svg", ".dot": "dot", ".html": "html"}
 
     def __init__(self, view: View, rankdir: str = "LR") -> None:
         self.view = view
@@ -77,28 +79,6 @@ class Drawing:
             ) from None
         _, *body, _ = self.dot.splitlines(keepends=True)
         return graphviz.Digraph("gradtape", body=body)
-
-    def save(self, path: str | PathLike[str]) -> Path:
-        """Write the drawing to a file; the path's ending says as what: .svg, .dot or .html.
-
-        Returns
-        -------
-        pathlib.Path
-            The file.
-
-        Raises
-        ------
-        ValueError
-            If the ending is none of these.
-        OSError
-            If the file cannot be written.
-        """
-        path = Path(path)
-        kind = path.suffix.lower()
-        if kind not in (".svg", ".dot", ".html"):
-            raise ValueError(f"a drawing is saved as .svg, .dot or .html, not as {path.name!r}")
-        path.write_text(getattr(self, kind[1:]), encoding="utf-8")
-        return path
 
     def _repr_svg_(self) -> str:
         return self.svg

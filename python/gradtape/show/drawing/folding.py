@@ -60,11 +60,6 @@ class Folds:
         return self.of_node.get(index, "")
 
 
-def _owners(graph: Graph) -> Numbers:
-    """Of each operand the node that uses it."""
-    return np.repeat(np.arange(len(graph)), np.diff(graph.starts))
-
-
 def _homes(graph: Graph, depth: int) -> tuple[Numbers, list[str]]:
     """Of each node the number of its home at a depth, and the homes' names.
 
@@ -81,7 +76,7 @@ def _homes(graph: Graph, depth: int) -> tuple[Numbers, list[str]]:
             homes[index] = names.setdefault(home, len(names))
     if not names:
         return homes, []
-    owners, operands = _owners(graph), graph.operands
+    owners, operands = graph.owners, graph.operands
     known = (operands >= 0) & (homes[operands] >= 0)
     least = np.full(len(graph), len(names), dtype=np.int64)
     most = np.full(len(graph), -1, dtype=np.int64)
@@ -108,7 +103,7 @@ def _title(graph: Graph, homes: Numbers, home: int, name: str) -> str:
 
 def _edges(graph: Graph, unit: Numbers) -> list[tuple[int, int]]:
     """The edges between what is drawn: one for each operand of a node, one between folds."""
-    owners, operands = _owners(graph), graph.operands
+    owners, operands = graph.owners, graph.operands
     real = operands >= 0
     owners, operands = owners[real], operands[real]
     above, below = unit[operands], unit[owners]

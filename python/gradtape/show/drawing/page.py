@@ -4,10 +4,9 @@ import json
 import re
 from html import escape
 from importlib.resources import files
-from os import PathLike
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+from gradtape.show.drawing.saving import Saved
 from gradtape.show.drawing.theme import safe
 
 __all__ = ["Animation", "page"]
@@ -33,7 +32,7 @@ def embedded(data: Any) -> str:
     return text
 
 
-class Animation:
+class Animation(Saved):
     """A page that plays and steps: shows itself in a notebook, and can be saved.
 
     Attributes
@@ -42,30 +41,12 @@ class Animation:
         The whole page.
     """
 
+    noun = "an animation"
+    endings: ClassVar = {".html": "html", ".htm": "html"}
+
     def __init__(self, html: str, steps: int) -> None:
         self.html = html
         self._steps = steps
-
-    def save(self, path: str | PathLike[str]) -> Path:
-        """Write the page to a file.
-
-        Returns
-        -------
-        pathlib.Path
-            The file.
-
-        Raises
-        ------
-        ValueError
-            If the path does not end in .html.
-        OSError
-            If the file cannot be written.
-        """
-        path = Path(path)
-        if path.suffix.lower() not in (".html", ".htm"):
-            raise ValueError(f"an animation is saved as .html, not as {path.name!r}")
-        path.write_text(self.html, encoding="utf-8")
-        return path
 
     def _repr_html_(self) -> str:
         # The sandbox keeps what the page does apart from the notebook.

@@ -1,20 +1,22 @@
 """The hand calculation of a sweep, step by step, as an animation shows it."""
 
-import math
-import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from gradtape.show.drawing.theme import safe, shortened
 from gradtape.show.drawing.view import number
-from gradtape.show.graph import Graph, Node, Operand, Row
+from gradtape.show.formulas import equation, inner, partial, product, slope
+from gradtape.show.graph import contribution
+from gradtape.show.named import NamedGraph, Written
+from gradtape.show.table import Formula
+from gradtape.show.texts import bracketed
 
-__all__ = ["Step", "Term", "steps"]
+__all__ = ["Step", "Term", "adjoint", "called", "end", "forward", "given", "seed", "steps"]
 
 # Operands of one node that are written out; the sums still have them all.
 _WRITTEN = 24
-_NAME = re.compile(r"[^\W\d][\w.]*")
-_SLOT = re.compile(r"\$([a-z]+)")
+# What the sum inside an affine node is called: a step has no more than one.
+_INSIDE = Formula("z", "z")
 
 
 @dataclass
@@ -64,166 +66,128 @@ class Step:
         return asdict(self)
 
 
-def short(x: float) -> str:
-    """A number with five digits."""
-    return f"{x:.5g}"
+def called(graph: NamedGraph, index: int) -> str:
+    """A node's name in a sentence."""
+    return bracketed(graph.named(index)).text
 
 
-def _value(x: float) -> str:
-    text = short(x)
-    return f"({text})" if text.startswith("-") else text
+def _derivative(
+    graph: NamedGraph, index: int, k: int, of: Written, result: Formula, z: Formula
+) -> str:
+    """The formula of a node's derivative by an operand; `z` is the sum inside an affine node."""
+    found = partial(graph, index, k, of, result)
+    if graph.activation(index) is None:
+        return found.text
+    through = slope(graph, index, z, graph.sum_inside(index), result)
+    bias = k == graph.count(index) - 1
+    return (through if bias else product(through, found)).text
 
 
-def called(name: str) -> str:
-    """A name inside a formula."""
-    text = shortened(name, 22)
-    return text if _NAME.fullmatch(text) else f"({text})"
+def _terms(
+    graph: NamedGraph, index: int, sums: list[float]
+) -> tuple[list[Term], dict[int, str], int]:
+    """What a node's operands get from it, and how many are not told.
 
-
-def _filled(formula: str, texts: dict[str, str]) -> str:
-    return _SLOT.sub(lambda found: texts.get(found[1], found[0]), formula)
-
-
-def _texts(row: Row, operands: list[str], result: str) -> dict[str, str]:
-    return {**dict(zip(row.operands, operands, strict=True)), "r": result}
-
-
-def _names(graph: Graph, node: Node) -> list[str]:
-    return [
-        called(graph.name(operand.node)) if operand.node is not None else _value(operand.value)
-        for operand in node.operands
-    ]
-
-
-def _partner(node: Node, k: int) -> int | None:
-    """The operand that operand `k` of a sum of products is multiplied by; None for a bias."""
-    pairs = len(node.operands) // 2
-    if k >= 2 * pairs:
-        return None
-    return k + pairs if k < pairs else k - pairs
-
-
-def _products(node: Node, texts: list[str]) -> str:
-    """A sum of products and a bias."""
-    pairs = len(texts) // 2
-    terms = [f"{texts[k]} · {texts[k + pairs]}" for k in range(min(pairs, _WRITTEN))]
-    terms += ["…"] * (pairs > _WRITTEN) + texts[2 * pairs :]
-    return " + ".join(terms)
-
-
-def _written(node: Node, texts: list[str], result: str) -> str:
-    """The right side of the node's equation with names or numbers for its operands."""
-    row = node.row
-    assert row is not None
-    if row.operands:
-        return _filled(row.value.text, _texts(row, texts, result))
-    if row.name in ("dot", "affine"):
-        inside = _products(node, texts)
-        if node.activation is None:
-            return inside
-        return _filled(node.activation.value.text, {"x": inside})
-    shown = texts[:_WRITTEN] + ["…"] * (len(texts) > _WRITTEN)
-    return f"{row.name}({', '.join(shown)})"
-
-
-def _before_activation(node: Node) -> float:
-    numbers = [operand.value for operand in node.operands]
-    pairs = len(numbers) // 2
-    products = [numbers[k] * numbers[k + pairs] for k in range(pairs)]
-    return math.fsum([*products, *numbers[2 * pairs :]])
-
-
-def _partial(node: Node, k: int, texts: list[str], result: str, z: str) -> str:
-    """The formula of the derivative by operand `k`, with names or numbers."""
-    row = node.row
-    assert row is not None
-    if row.operands:
-        return _filled(row.partials[k].text, _texts(row, texts, result))
-    if row.name in ("dot", "affine"):
-        partner = _partner(node, k)
-        factor = "" if partner is None else texts[partner]
-        if node.activation is None:
-            return factor or "1"
-        inner = _filled(node.activation.partials[0].text, {"x": z, "r": result})
-        return f"({inner}) · {factor}" if factor else inner
-    return ""
-
-
-def _terms(graph: Graph, node: Node, sums: list[float]) -> tuple[list[Term], dict[int, str]]:
-    """What the node's operands get from it; `sums` are the adjoints so far, and are changed."""
-    names = _names(graph, node)
-    numbers = [_value(operand.value) for operand in node.operands]
-    result, adjoint = called(node.name), sums[node.index]
-    z = "z", _value(_before_activation(node) if node.activation is not None else 0.0)
+    `sums` are the adjoints so far, and are changed.
+    """
+    above = graph.number(sums[index]).text
+    inside = _INSIDE
+    if graph.activation(index) is not None:
+        inside = graph.number(graph.sum_inside(index))
     terms: list[Term] = []
     changed: dict[int, str] = {}
-    for k, operand in enumerate(node.operands):
-        if operand.node is None:
-            continue
-        share = _share(adjoint, operand)
-        before = sums[operand.node]
-        sums[operand.node] = before + share
-        changed[operand.node] = number(sums[operand.node])
+    operands = [(k, graph.operand(index, k)) for k in range(graph.count(index))]
+    told = [(k, node) for k, node in operands if node is not None]
+    for k, node in told:
+        share = contribution(sums[index], graph.partial(index, k))
+        before = sums[node]
+        sums[node] = before + share
+        changed[node] = number(sums[node])
         if len(terms) < _WRITTEN:
-            filled = _partial(node, k, numbers, _value(node.value), z[1])
+            by = graph.number(graph.partial(index, k))
+            filled = _derivative(graph, index, k, *graph.in_numbers(index), inside)
             terms.append(
                 Term(
-                    names[k],
-                    _partial(node, k, names, result, z[0]),
-                    "" if filled == _value(operand.partial) else filled,
-                    short(operand.partial),
-                    f"{short(adjoint)} × {_value(operand.partial)} = {short(share)}",
-                    short(before),
-                    short(sums[operand.node]),
+                    called(graph, node),
+                    _derivative(graph, index, k, *graph.in_names(index), _INSIDE),
+                    "" if filled == by.text else filled,
+                    by.text,
+                    f"{above} × {bracketed(by).text} = {graph.number(share).text}",
+                    graph.number(before).text,
+                    graph.number(sums[node]).text,
                 )
             )
-    return terms, changed
+    return terms, changed, len(told) - len(terms)
 
 
-def _share(adjoint: float, operand: Operand) -> float:
-    # An adjoint of exactly zero passes on exactly zero, as in the sweep itself.
-    return 0.0 if adjoint == 0 else adjoint * operand.partial
-
-
-def forward(graph: Graph, node: Node) -> Step:
+def forward(graph: NamedGraph, index: int) -> Step:
     """The step that computes a node."""
-    names, result = _names(graph, node), called(node.name)
-    numbers = [_value(operand.value) for operand in node.operands]
-    equation = f"{result} = {_written(node, names, result)}"
-    lines = [
-        equation,
-        f"= {_written(node, numbers, _value(node.value))}",
-        f"= {short(node.value)}",
-    ]
-    say = f"Forward: {equation} is {short(node.value)}."
-    return Step("forward", node.index, equation, lines, data=[node.index], say=say)
+    value = graph.number(graph.values[index]).text
+    names, numbers = (
+        equation(graph, index, of).text
+        for of, _ in (graph.in_names(index), graph.in_numbers(index))
+    )
+    title = f"{called(graph, index)} = {names}"
+    lines = [title, f"= {numbers}", f"= {value}"]
+    say = f"Forward: {title} is {value}."
+    return Step("forward", index, title, lines, data=[index], say=say)
 
 
-def _reverse(graph: Graph, node: Node, sums: list[float]) -> Step:
-    adjoint = short(sums[node.index])
-    terms, changed = _terms(graph, node, sums)
-    names = _names(graph, node)
-    result = called(node.name)
-    title = f"{result} = {_written(node, names, result)}"
+def _reverse(graph: NamedGraph, index: int, sums: list[float]) -> Step:
+    above = graph.number(sums[index]).text
+    terms, changed, hidden = _terms(graph, index, sums)
+    result, (names, _) = called(graph, index), graph.in_names(index)
+    title = f"{result} = {equation(graph, index, names).text}"
     said = [f"{term.name} gets {term.share}, and has {term.after}" for term in terms]
-    say = f"Reverse: {result} has the adjoint {adjoint}. {'; '.join(said)}."
-    lines = [f"adjoint of {result} = {adjoint}"]
-    if node.activation is not None:
-        lines.append(f"z = {_products(node, names)} = {short(_before_activation(node))}")
-    hidden = sum(operand.node is not None for operand in node.operands) - len(terms)
+    say = f"Reverse: {result} has the adjoint {above}. {'; '.join(said)}."
+    lines = [f"adjoint of {result} = {above}"]
+    if graph.activation(index) is not None:
+        inside = graph.number(graph.sum_inside(index)).text
+        lines.append(f"{_INSIDE.text} = {inner(graph, index, names).text} = {inside}")
     if hidden:
         lines.append(f"and {hidden} operands more, not written out")
-    return Step("reverse", node.index, title, lines, terms, adjoints=changed, say=say)
+    return Step("reverse", index, title, lines, terms, adjoints=changed, say=say)
 
 
-def steps(graph: Graph) -> list[Step]:
+def given(graph: NamedGraph, leaves: Sequence[int], say: str) -> Step:
+    """The first step: these leaves have their numbers."""
+    lines = [f"{called(graph, i)} = {graph.number(graph.values[i]).text}" for i in leaves]
+    return Step("leaves", -1, "The leaves have their numbers", lines, data=list(leaves), say=say)
+
+
+def seed(graph: NamedGraph) -> Step:
+    """The step between there and back."""
+    root = called(graph, graph.root)
+    return Step(
+        "seed",
+        graph.root,
+        f"The reverse sweep begins at {root}",
+        [f"adjoint of {root} = 1"],
+        adjoints={graph.root: number(1.0)},
+        say=f"The reverse sweep begins: the derivative of {root} by itself is 1.",
+    )
+
+
+def end(graph: NamedGraph, leaves: Sequence[int], nodes: Sequence[int], say: str) -> Step:
+    """The last step: these leaves are told, and these nodes have their adjoints."""
+    lines = [adjoint(graph, i) for i in leaves]
+    adjoints = {i: number(float(graph.adjoints[i])) for i in nodes}
+    return Step("end", -1, "Every leaf has its gradient", lines, adjoints=adjoints, say=say)
+
+
+def adjoint(graph: NamedGraph, index: int) -> str:
+    """A line that tells a node's adjoint."""
+    return f"adjoint of {called(graph, index)} = {graph.number(graph.adjoints[index]).text}"
+
+
+def steps(graph: NamedGraph) -> list[Step]:
     """All steps: the leaves, a node after the other, the seed, and back.
 
     Examples
     --------
     >>> import gradtape as gt
     >>> x = gt.Value(3.0, "x")
-    >>> for step in steps(Graph(x * x)):
+    >>> for step in steps(NamedGraph(x * x)):
     ...     print(step.phase, step.lines)
     leaves ['x = 3']
     forward ['v1 = x * x', '= 3 * 3', '= 9']
@@ -231,43 +195,14 @@ def steps(graph: Graph) -> list[Step]:
     reverse ['adjoint of v1 = 1']
     end ['adjoint of x = 6']
     """
-    leaves, last = graph.leaves, len(graph) - 1
-    nodes = [graph[i] for i in range(len(graph))]
-    found = [
-        Step(
-            "leaves",
-            -1,
-            "The leaves have their numbers",
-            [f"{called(nodes[i].name)} = {short(nodes[i].value)}" for i in range(leaves)],
-            data=list(range(leaves)),
-            say=f"{leaves} lea{'f has its number' if leaves == 1 else 'ves have their numbers'}.",
-        )
+    leaves, last = range(graph.leaves), graph.root
+    some = "leaf has its number" if len(leaves) == 1 else "leaves have their numbers"
+    sums = [0.0] * last + [1.0]
+    ends = "; ".join(adjoint(graph, i) for i in leaves[:_WRITTEN])
+    return [
+        given(graph, leaves, f"{len(leaves)} {some}."),
+        *(forward(graph, i) for i in range(len(leaves), len(graph))),
+        seed(graph),
+        *(_reverse(graph, i, sums) for i in range(last, len(leaves) - 1, -1)),
+        end(graph, leaves, range(len(graph)), f"Done. {ends}."),
     ]
-    found += [forward(graph, node) for node in nodes[leaves:]]
-    sums = [0.0] * len(graph)
-    sums[last] = 1.0
-    root = called(nodes[last].name)
-    seed = f"adjoint of {root} = 1"
-    found.append(
-        Step(
-            "seed",
-            last,
-            f"The reverse sweep begins at {root}",
-            [seed],
-            adjoints={last: number(1.0)},
-            say=f"The reverse sweep begins: the derivative of {root} by itself is 1.",
-        )
-    )
-    found += [_reverse(graph, node, sums) for node in reversed(nodes[leaves:])]
-    ends = [f"adjoint of {called(node.name)} = {short(node.adjoint)}" for node in nodes[:leaves]]
-    found.append(
-        Step(
-            "end",
-            -1,
-            "Every leaf has its gradient",
-            ends,
-            adjoints={node.index: number(node.adjoint) for node in nodes},
-            say=f"Done. {safe('; '.join(ends[:_WRITTEN]))}.",
-        )
-    )
-    return found

@@ -9,7 +9,8 @@ from gradtape._core import Value
 from gradtape.show.explaining.folding import Fold, folded
 from gradtape.show.explaining.reckoning import Step, Summary, backward, forward, paths, summary
 from gradtape.show.explaining.sheets import Section, as_html, as_latex, as_text
-from gradtape.show.explaining.view import Indices, View
+from gradtape.show.graph import Indices
+from gradtape.show.named import NamedGraph
 
 __all__ = ["Explanation", "explain"]
 
@@ -36,7 +37,7 @@ class Explanation:
 
     Parameters
     ----------
-    view : View
+    graph : NamedGraph
     wrt : sequence of Value, optional
         Only what lies on the paths to these.
     limit : int, optional
@@ -55,24 +56,24 @@ class Explanation:
     """
 
     def __init__(
-        self, view: View, wrt: Sequence[Value] | None = None, limit: int | None = LIMIT
+        self, graph: NamedGraph, wrt: Sequence[Value] | None = None, limit: int | None = LIMIT
     ) -> None:
-        self._view, self._limit = view, limit
-        self._wrt = [] if wrt is None else [at for at in view.marks if at >= 0]
-        self._missing = [value for value, at in zip(wrt or (), view.marks, strict=True) if at < 0]
+        self._graph, self._limit = graph, limit
+        self._wrt = [] if wrt is None else [at for at in graph.marks if at >= 0]
+        self._missing = [value for value, at in zip(wrt or (), graph.marks, strict=True) if at < 0]
         if wrt is None:
-            self._nodes: Indices = np.arange(len(view))
+            self._nodes: Indices = np.arange(len(graph))
         else:
-            self._nodes = view.between(self._wrt) if self._wrt else np.arange(0)
+            self._nodes = graph.between(self._wrt) if self._wrt else np.arange(0)
 
     @cached_property
     def _lines(self) -> list[int | Fold]:
-        return folded(self._view, self._nodes, self._limit)
+        return folded(self._graph, self._nodes, self._limit)
 
     @cached_property
     def _uses(self) -> dict[int, list[tuple[int, int]]]:
         shown = [line for line in self._lines if isinstance(line, int)]
-        return self._view.uses_of(np.array(shown, dtype=np.int64))
+        return self._graph.uses_of(np.array(shown, dtype=np.int64))
 
     @cached_property
     def forward(self) -> list[Step | Summary]:
@@ -80,9 +81,9 @@ class Explanation:
         found: list[Step | Summary] = []
         for line in self._lines:
             if isinstance(line, Fold):
-                found.append(summary(self._view, line, adjoints=False))
+                found.append(summary(self._graph, line, adjoints=False))
             else:
-                found.extend(forward(self._view, line))
+                found.extend(forward(self._graph, line))
         return found
 
     @cached_property
@@ -91,9 +92,9 @@ class Explanation:
         found: list[Step | Summary] = []
         for line in reversed(self._lines):
             if isinstance(line, Fold):
-                found.append(summary(self._view, line, adjoints=True))
+                found.append(summary(self._graph, line, adjoints=True))
             else:
-                found.extend(backward(self._view, line, self._uses[line]))
+                found.extend(backward(self._graph, line, self._uses[line]))
         return found
 
     @cached_property
@@ -103,25 +104,25 @@ class Explanation:
             return []
         found: list[Step] = []
         for index in self._wrt:
-            found += paths(self._view, index, self._uses, MOST_PATHS) or []
+            found += paths(self._graph, index, self._uses, MOST_PATHS) or []
         return found
 
     @cached_property
     def notes(self) -> list[str]:
         """What is worth a remark."""
-        view, notes = self._view, []
-        output = view.named(view.root).text
-        if len(view) == 1:
+        graph, notes = self._graph, []
+        output = graph.named(graph.root).text
+        if len(graph) == 1:
             notes.append(f"{output} is a leaf: it was given, not computed from other values")
         for value in self._missing:
             name = f"the value {value.label!r}" if value.label else f"the value {value.data!r}"
             notes.append(f"{output} was not computed from {name}: that derivative is 0")
-        if view.swept:
-            differ = view.grads[: view.leaves] != view.adjoints[: view.leaves]
+        if graph.swept:
+            differ = graph.grads[: graph.leaves] != graph.adjoints[: graph.leaves]
             leaves = np.intersect1d(np.flatnonzero(differ), self._nodes)
             if len(leaves):
-                name = view.named(int(leaves[0])).text
-                grad = view.number(view.grads[leaves[0]]).text
+                name = graph.named(int(leaves[0])).text
+                grad = graph.number(graph.grads[leaves[0]]).text
                 rest = f", and {counted(len(leaves) - 1, 'leaf')} more" if len(leaves) > 1 else ""
                 notes.append(
                     f"{name}.grad is {grad}{rest}: grad adds up over sweeps, and counts their seeds"
@@ -132,19 +133,19 @@ class Explanation:
 
     def _wiped(self) -> bool:
         """Whether a zero meets inf or nan in a line that is shown."""
-        view = self._view
+        graph = self._graph
         uses = [use for found in self._uses.values() for use in found[:1000]]
-        factors = [(float(view.adjoints[owner]), view.partial(owner, k)) for owner, k in uses]
+        factors = [(float(graph.adjoints[owner]), graph.partial(owner, k)) for owner, k in uses]
         return any(0.0 in pair and not np.isfinite(pair).all() for pair in factors)
 
     @property
     def _title(self) -> str:
-        view = self._view
-        output, value = view.named(view.root).text, view.number(view.values[-1]).text
-        size = f"{counted(len(view), 'node')} ({counted(view.leaves, 'leaf')})"
+        graph = self._graph
+        output, value = graph.named(graph.root).text, graph.number(graph.values[-1]).text
+        size = f"{counted(len(graph), 'node')} ({counted(graph.leaves, 'leaf')})"
         if not self._wrt:
             return f"{output} = {value}: {size}"
-        names = ", ".join(view.named(at).text for at in self._wrt[:5])
+        names = ", ".join(graph.named(at).text for at in self._wrt[:5])
         more = ", …" if len(self._wrt) > 5 else ""
         return f"{output} = {value} by {names}{more}: {len(self._nodes):,} of {size}"
 
@@ -159,16 +160,16 @@ class Explanation:
         return sections
 
     def __str__(self) -> str:
-        return as_text(self._title, self._sections, self.notes, self._view)
+        return as_text(self._title, self._sections, self.notes, self._graph)
 
     def __repr__(self) -> str:
         return str(self)
 
     def _repr_html_(self) -> str:
-        return as_html(self._title, self._sections, self.notes, self._view)
+        return as_html(self._title, self._sections, self.notes, self._graph)
 
     def _repr_latex_(self) -> str:
-        return as_latex(self._sections, self._view)
+        return as_latex(self._sections, self._graph)
 
 
 def explain(
@@ -234,5 +235,5 @@ def explain(
     for mark in marks or ():
         if not isinstance(mark, Value):
             raise TypeError(f"wrt takes Values, not {type(mark).__name__}")
-    view = View.asked("explain", value, marks or (), limit, digits)
-    return Explanation(view, marks, limit)
+    graph = NamedGraph.asked("explain", value, marks or (), limit, digits)
+    return Explanation(graph, marks, limit)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gradtape.show.explaining.view import Indices, View
-from gradtape.show.explaining.writing import clean
+from gradtape.show.graph import Graph, Indices
+from gradtape.show.texts import clean
 
 __all__ = ["Fold", "folded"]
 
@@ -35,7 +35,7 @@ class Fold:
     what: str
 
 
-def folded(view: View, nodes: Indices, limit: int | None) -> list[int | Fold]:
+def folded(graph: Graph, nodes: Indices, limit: int | None) -> list[int | Fold]:
     """Fold a sequence of nodes until at most about `limit` lines are left.
 
     Labels with a common prefix are folded first, then structure that repeats itself, then what
@@ -43,7 +43,7 @@ def folded(view: View, nodes: Indices, limit: int | None) -> list[int | Fold]:
 
     Parameters
     ----------
-    view : View
+    graph : Graph
     nodes : numpy.ndarray
         Numbers of nodes, rising.
     limit : int or None
@@ -56,11 +56,11 @@ def folded(view: View, nodes: Indices, limit: int | None) -> list[int | Fold]:
     if limit is None or len(nodes) <= limit:
         return _alone(nodes)
     lines: list[int | Fold] = []
-    for run, what in _prefixes(view, nodes, limit):
+    for run, what in _prefixes(graph, nodes, limit):
         if what:
             lines.append(Fold(run, what))
         else:
-            lines.extend(_repeats(view, run, limit))
+            lines.extend(_repeats(graph, run, limit))
     if len(lines) <= limit:
         return lines
     head, tail = max(1, limit // 2), max(1, limit - limit // 2 - 1)
@@ -76,14 +76,14 @@ def _numbers(line: int | Fold) -> Indices:
     return np.array([line]) if isinstance(line, int) else line.nodes
 
 
-def _prefixes(view: View, nodes: Indices, limit: int) -> list[tuple[Indices, str]]:
+def _prefixes(graph: Graph, nodes: Indices, limit: int) -> list[tuple[Indices, str]]:
     """Split the nodes into runs whose labels begin alike, and those between.
 
     The longest prefixes are taken that leave few enough lines.
     """
-    known = np.fromiter(view.labels, np.int64, len(view.labels))
+    known = np.fromiter(graph.labels, np.int64, len(graph.labels))
     at = np.sort(known[np.isin(known, nodes, assume_unique=True)])
-    labels = [view.labels[i] for i in at.tolist()]
+    labels = [graph.labels[i] for i in at.tolist()]
     deepest = 1 if len(at) > MANY else max((label.count(".") for label in labels), default=0)
     for depth in range(min(deepest, 8), 0, -1):
         runs = _runs(nodes, at, [_prefix(label, depth) for label in labels])
@@ -121,11 +121,11 @@ def _runs(nodes: Indices, at: Indices, keys: list[str]) -> list[tuple[Indices, s
     return runs
 
 
-def _repeats(view: View, nodes: Indices, limit: int, depth: int = DEEPEST) -> list[int | Fold]:
+def _repeats(graph: Graph, nodes: Indices, limit: int, depth: int = DEEPEST) -> list[int | Fold]:
     """Show one piece of what repeats itself, and fold the rest of it."""
     if len(nodes) <= max(FEWEST, limit // 4):
         return _alone(nodes)
-    start, end, period = _longest(view.kinds[nodes])
+    start, end, period = _longest(graph.kinds[nodes])
     if depth == 0 or period == 0 or period > limit:
         return _alone(nodes) if len(nodes) <= limit else _cut(nodes, limit)
     first, last = start + period, end - period
@@ -133,11 +133,11 @@ def _repeats(view: View, nodes: Indices, limit: int, depth: int = DEEPEST) -> li
     what = f"{again:,} alike" if period == 1 else f"{again:,} times the same {period} nodes"
     rest = nodes[first : first + again * period]
     return [
-        *_repeats(view, nodes[:start], limit, depth - 1),
+        *_repeats(graph, nodes[:start], limit, depth - 1),
         *nodes[start:first].tolist(),
         Fold(rest, what),
         *nodes[first + again * period : end].tolist(),
-        *_repeats(view, nodes[end:], limit, depth - 1),
+        *_repeats(graph, nodes[end:], limit, depth - 1),
     ]
 
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from gradtape._core import Value
 from gradtape.show.explaining.folding import Fold, folded
-from gradtape.show.explaining.view import View
-from gradtape.show.explaining.writing import numeral, width
+from gradtape.show.named import NamedGraph
+from gradtape.show.texts import numeral, width
 
 __all__ = ["Entry", "Listing", "tape"]
 
@@ -54,11 +54,11 @@ class Entry:
 class _Rows(Sequence[Entry]):
     """The rows, each made when it is asked for: a list of millions shall cost nothing."""
 
-    def __init__(self, view: View) -> None:
-        self._view = view
+    def __init__(self, graph: NamedGraph) -> None:
+        self._graph = graph
 
     def __len__(self) -> int:
-        return len(self._view)
+        return len(self._graph)
 
     @overload
     def __getitem__(self, index: int) -> Entry: ...
@@ -68,12 +68,12 @@ class _Rows(Sequence[Entry]):
         places = range(len(self))[index]
         if isinstance(places, range):
             return [self[place] for place in places]
-        view, node = self._view, self._view[places]
-        operands = (x.value if x.node is None else view.name(x.node) for x in node.operands)
+        graph, node = self._graph, self._graph[places]
+        operands = (x.value if x.node is None else graph.name(x.node) for x in node.operands)
         return Entry(
             places,
             node.name,
-            _operation(view, places),
+            _operation(graph, places),
             tuple(operands),
             node.value,
             tuple(None if x.node is None else x.partial for x in node.operands),
@@ -87,8 +87,8 @@ class _Rows(Sequence[Entry]):
         return f"<{len(self)} rows>"
 
 
-def _operation(view: View, index: int) -> str:
-    row, activation = view.row(index), view.activation(index)
+def _operation(graph: NamedGraph, index: int) -> str:
+    row, activation = graph.row(index), graph.activation(index)
     if row is None:
         return ""
     return row.name if activation is None else f"{row.name} {activation.name}"
@@ -99,7 +99,7 @@ class Listing:
 
     Parameters
     ----------
-    view : View
+    graph : NamedGraph
     limit : int or None, optional
         About how many rows are printed.
 
@@ -109,9 +109,9 @@ class Listing:
         All of them, leaves first, then the nodes in the order of the tape.
     """
 
-    def __init__(self, view: View, limit: int | None = LIMIT) -> None:
-        self._view, self._limit = view, limit
-        self.rows: Sequence[Entry] = _Rows(view)
+    def __init__(self, graph: NamedGraph, limit: int | None = LIMIT) -> None:
+        self._graph, self._limit = graph, limit
+        self.rows: Sequence[Entry] = _Rows(graph)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -119,41 +119,41 @@ class Listing:
     @cached_property
     def _cells(self) -> list[tuple[str, ...]]:
         """The cells of each printed line; a fold has one."""
-        view = self._view
+        graph = self._graph
         found: list[tuple[str, ...]] = []
-        for line in folded(view, np.arange(len(view)), self._limit):
+        for line in folded(graph, np.arange(len(graph)), self._limit):
             if isinstance(line, Fold):
-                first, last = (view.named(int(line.nodes[k])).text for k in (0, -1))
+                first, last = (graph.named(int(line.nodes[k])).text for k in (0, -1))
                 found.append((f"… {line.what}: {first} … {last}",))
             else:
                 found.append(self._line(line))
         return found
 
     def _line(self, index: int) -> tuple[str, ...]:
-        view = self._view
-        count = view.count(index)
+        graph = self._graph
+        count = graph.count(index)
         shown: list[int | None] = list(range(count))
         if count > MOST_OPERANDS:
             shown[MOST_OPERANDS // 2 : -1] = [None]
-        names = ["…" if k is None else view.operand_name(index, k).text for k in shown]
+        names = ["…" if k is None else graph.operand_name(index, k).text for k in shown]
         partials = ["…" if k is None else self._partial(index, k) for k in shown]
         return (
             str(index),
-            view.named(index).text,
-            _operation(view, index),
+            graph.named(index).text,
+            _operation(graph, index),
             ", ".join(names),
-            self._number(view.values[index]),
+            self._number(graph.values[index]),
             ", ".join(partials),
-            self._number(view.adjoints[index]),
+            self._number(graph.adjoints[index]),
         )
 
     def _partial(self, index: int, k: int) -> str:
-        if self._view.operand(index, k) is None:
+        if self._graph.operand(index, k) is None:
             return "-"
-        return self._number(self._view.partial(index, k))
+        return self._number(self._graph.partial(index, k))
 
     def _number(self, x: float) -> str:
-        return numeral(float(x), self._view.digits)
+        return numeral(float(x), self._graph.digits)
 
     def __str__(self) -> str:
         full = [HEADINGS, *(cells for cells in self._cells if len(cells) > 1)]
@@ -219,5 +219,5 @@ def tape(value: Value, *, limit: int | None = LIMIT, digits: int = 4) -> Listing
     >>> gt.tape(x * x).rows[1].partials
     (0.5, 0.5)
     """
-    view = View.asked("tape", value, (), limit, digits)
-    return Listing(view, limit)
+    graph = NamedGraph.asked("tape", value, (), limit, digits)
+    return Listing(graph, limit)

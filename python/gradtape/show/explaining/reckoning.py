@@ -6,10 +6,11 @@ import numpy as np
 
 from gradtape import _core
 from gradtape.show.explaining.folding import Fold
-from gradtape.show.explaining.formulas import chained, inner, outer, partial, product, slope, total
-from gradtape.show.explaining.view import View, contribution
-from gradtape.show.explaining.writing import bracketed
-from gradtape.show.graph import Formula
+from gradtape.show.formulas import chained, inner, outer, partial, product, slope, total
+from gradtape.show.graph import contribution
+from gradtape.show.named import NamedGraph
+from gradtape.show.table import Formula
+from gradtape.show.texts import bracketed
 
 __all__ = ["Step", "Summary", "backward", "forward", "paths", "summary"]
 
@@ -57,12 +58,12 @@ class Summary:
     high: float
 
 
-def summary(view: View, fold: Fold, adjoints: bool) -> Summary:
+def summary(graph: NamedGraph, fold: Fold, adjoints: bool) -> Summary:
     """Sum up nodes: their values, or the adjoints in the order of the sweep."""
-    numbers = (view.adjoints if adjoints else view.values)[fold.nodes]
+    numbers = (graph.adjoints if adjoints else graph.values)[fold.nodes]
     numbers = numbers[~np.isnan(numbers)]
     low, high = (float(numbers.min()), float(numbers.max())) if len(numbers) else (np.nan, np.nan)
-    ends = [view.named(int(fold.nodes[i])).text for i in ((-1, 0) if adjoints else (0, -1))]
+    ends = [graph.named(int(fold.nodes[i])).text for i in ((-1, 0) if adjoints else (0, -1))]
     return Summary(fold.what, len(fold.nodes), ends[0], ends[1], low, high)
 
 
@@ -71,28 +72,27 @@ def _ways(*ways: Formula) -> tuple[Formula, ...]:
     return tuple(way for k, way in enumerate(ways) if k == 0 or way.text != ways[k - 1].text)
 
 
-def _told(ways: tuple[Formula, ...], view: View, value: float) -> tuple[Formula, ...]:
+def _told(ways: tuple[Formula, ...], graph: NamedGraph, value: float) -> tuple[Formula, ...]:
     """Leave out a last way that is the value itself."""
-    return ways[:-1] if len(ways) > 1 and ways[-1].text == view.number(value).text else ways
+    return ways[:-1] if len(ways) > 1 and ways[-1].text == graph.number(value).text else ways
 
 
-def forward(view: View, index: int) -> list[Step]:
+def forward(graph: NamedGraph, index: int) -> list[Step]:
     """How a node got its value: one line, or two for an affine node and its activation."""
-    name, value = view.named(index), float(view.values[index])
-    if view.row(index) is None:
+    name, value = graph.named(index), float(graph.values[index])
+    if graph.row(index) is None:
         return [Step(name, (), value)]
 
-    def numbers(k: int) -> Formula:
-        return view.number(view.operand_value(index, k))
-
-    written = inner(view, index, lambda k: view.operand_name(index, k)), inner(view, index, numbers)
-    if view.activation(index) is None:
-        return [Step(name, _told(_ways(*written), view, value), value)]
-    z, total_inside = view.inner(index), view.sum_inside(index)
-    applied = outer(view, index, z), outer(view, index, view.number(total_inside))
+    written = [
+        inner(graph, index, of) for of, _ in (graph.in_names(index), graph.in_numbers(index))
+    ]
+    if graph.activation(index) is None:
+        return [Step(name, _told(_ways(*written), graph, value), value)]
+    z, total_inside = graph.inner(index), graph.sum_inside(index)
+    applied = outer(graph, index, z), outer(graph, index, graph.number(total_inside))
     return [
-        Step(z, _told(_ways(*written), view, total_inside), total_inside),
-        Step(name, _told(_ways(*applied), view, value), value),
+        Step(z, _told(_ways(*written), graph, total_inside), total_inside),
+        Step(name, _told(_ways(*applied), graph, value), value),
     ]
 
 
@@ -108,80 +108,66 @@ class _Use:
     product: float
 
 
-def _use(view: View, owner: int, k: int) -> _Use:
-    adjoint, value = float(view.adjoints[owner]), view.partial(owner, k)
+def _use(graph: NamedGraph, owner: int, k: int) -> _Use:
+    adjoint, value = float(graph.adjoints[owner]), graph.partial(owner, k)
     added = contribution(adjoint, value)
-    above = view.named(owner)
-    if view.activation(owner) is not None:
-        above = view.inner(owner)
-        adjoint = _inner_adjoint(view, owner)[1]
-        value = _inner_partial(view, owner, k)
+    above = graph.named(owner)
+    if graph.activation(owner) is not None:
+        above = graph.inner(owner)
+        adjoint = _inner_adjoint(graph, owner)[1]
+        value = graph.partial_inside(owner, k)
     return _Use(
-        view.derivative(above),
+        graph.derivative(above),
         adjoint,
-        partial(view, owner, k, lambda i: view.operand_name(owner, i), view.named(owner)),
-        partial(
-            view,
-            owner,
-            k,
-            lambda i: view.number(view.operand_value(owner, i)),
-            view.number(view.values[owner]),
-        ),
+        partial(graph, owner, k, *graph.in_names(owner)),
+        partial(graph, owner, k, *graph.in_numbers(owner)),
         value,
         added,
     )
 
 
-def _inner_partial(view: View, owner: int, k: int) -> float:
-    """The derivative of the sum inside an affine node by an operand: its partner, or 1."""
-    half = view.count(owner) // 2
-    if k == 2 * half:
-        return 1.0
-    return view.operand_value(owner, k + half if k < half else k - half)
-
-
-def _inner_adjoint(view: View, index: int) -> tuple[float, float]:
+def _inner_adjoint(graph: NamedGraph, index: int) -> tuple[float, float]:
     """The slope of an affine node's activation, and the adjoint of the sum inside it."""
-    activation = view.activation(index)
+    activation = graph.activation(index)
     assert activation is not None, "only affine nodes have a sum inside"
-    _, slopes, _ = _core.derivatives(activation.name, [view.sum_inside(index)])
-    return slopes[0], contribution(float(view.adjoints[index]), slopes[0])
+    _, slopes, _ = _core.derivatives(activation.name, [graph.sum_inside(index)])
+    return slopes[0], contribution(float(graph.adjoints[index]), slopes[0])
 
 
-def _inner_step(view: View, index: int) -> Step:
-    value, adjoint = _inner_adjoint(view, index)
-    z, inside = view.inner(index), view.sum_inside(index)
-    name, result = view.named(index), view.number(view.values[index])
-    above = view.number(view.adjoints[index])
+def _inner_step(graph: NamedGraph, index: int) -> Step:
+    value, adjoint = _inner_adjoint(graph, index)
+    z, inside = graph.inner(index), graph.sum_inside(index)
+    name, result = graph.named(index), graph.number(graph.values[index])
+    above = graph.number(graph.adjoints[index])
     ways = _ways(
-        chained(view.derivative(name), slope(view, index, z, inside, name)),
-        product(above, slope(view, index, view.number(inside), inside, result)),
-        product(above, view.number(value)),
+        chained(graph.derivative(name), slope(graph, index, z, inside, name)),
+        product(above, slope(graph, index, graph.number(inside), inside, result)),
+        product(above, graph.number(value)),
     )
-    return Step(view.derivative(z), ways, adjoint)
+    return Step(graph.derivative(z), ways, adjoint)
 
 
-def backward(view: View, index: int, uses: list[tuple[int, int]]) -> list[Step]:
+def backward(graph: NamedGraph, index: int, uses: list[tuple[int, int]]) -> list[Step]:
     """The chain rule for a node: a sum over all its uses.
 
     For an affine node with an activation the adjoint of the sum inside it follows.
     """
-    name, value = view.derivative(view.named(index)), float(view.adjoints[index])
-    if index == view.root:
+    name, value = graph.derivative(graph.named(index)), float(graph.adjoints[index])
+    if index == graph.root:
         steps = [Step(name, (), 1.0)]
     else:
 
         def use(k: int) -> _Use:
-            return _use(view, *uses[k])
+            return _use(graph, *uses[k])
 
         def term(k: int, numbers: bool) -> Formula:
             found = use(k)
             if numbers:
-                return product(view.number(found.adjoint), found.numbers)
+                return product(graph.number(found.adjoint), found.numbers)
             return chained(found.above, found.formula)
 
         def factors(k: int) -> Formula:
-            return product(view.number(use(k).adjoint), view.number(use(k).partial))
+            return product(graph.number(use(k).adjoint), graph.number(use(k).partial))
 
         count = len(uses)
         ways = [
@@ -190,21 +176,21 @@ def backward(view: View, index: int, uses: list[tuple[int, int]]) -> list[Step]:
             total(count, factors),
         ]
         if count > 1:
-            ways.append(total(count, lambda k: bracketed(view.number(use(k).product))))
+            ways.append(total(count, lambda k: bracketed(graph.number(use(k).product))))
         steps = [Step(name, _ways(*ways), value)]
-    if view.activation(index) is not None:
-        steps.append(_inner_step(view, index))
+    if graph.activation(index) is not None:
+        steps.append(_inner_step(graph, index))
     return steps
 
 
 def paths(
-    view: View, index: int, uses: dict[int, list[tuple[int, int]]], most: int
+    graph: NamedGraph, index: int, uses: dict[int, list[tuple[int, int]]], most: int
 ) -> list[Step] | None:
     """Each path from the value to a node: the product of its partial derivatives.
 
     Parameters
     ----------
-    view : View
+    graph : NamedGraph
     index : int
         The node.
     uses : dict
@@ -222,7 +208,7 @@ def paths(
     while open_ways:
         way = open_ways.pop()
         node = way[-1][0] if way else index
-        if node == view.root:
+        if node == graph.root:
             found.append(way)
             if len(found) > most:
                 return None
@@ -231,21 +217,21 @@ def paths(
         if len(uses[node]) > most:
             return None
         open_ways.extend([*way, (owner, k, node)] for owner, k in reversed(uses[node]))
-    steps = [_path(view, index, way) for way in found]
+    steps = [_path(graph, index, way) for way in found]
     if len(steps) > 1:
-        added = total(len(steps), lambda k: bracketed(view.number(steps[k].value)))
-        steps.append(Step(steps[0].name, (added,), float(view.adjoints[index])))
+        added = total(len(steps), lambda k: bracketed(graph.number(steps[k].value)))
+        steps.append(Step(steps[0].name, (added,), float(graph.adjoints[index])))
     return steps
 
 
-def _path(view: View, index: int, way: list[tuple[int, int, int]]) -> Step:
+def _path(graph: NamedGraph, index: int, way: list[tuple[int, int, int]]) -> Step:
     value, names, numbers = 1.0, [], []
     for owner, k, node in reversed(way):
-        value = contribution(value, view.partial(owner, k))
-        names.append(view.derivative(view.named(node), view.named(owner)))
-        numbers.append(bracketed(view.number(view.partial(owner, k))))
+        value = contribution(value, graph.partial(owner, k))
+        names.append(graph.derivative(graph.named(node), graph.named(owner)))
+        numbers.append(bracketed(graph.number(graph.partial(owner, k))))
     return Step(
-        view.derivative(view.named(index)), (_chain(names), _chain(numbers)) if way else (), value
+        graph.derivative(graph.named(index)), (_chain(names), _chain(numbers)) if way else (), value
     )
 
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from html import escape
 
 from gradtape.show.explaining.reckoning import Step, Summary
-from gradtape.show.explaining.view import View
-from gradtape.show.explaining.writing import width
-from gradtape.show.graph import Formula
+from gradtape.show.named import NamedGraph
+from gradtape.show.table import Formula
+from gradtape.show.texts import width
 
 __all__ = ["Section", "as_html", "as_latex", "as_text"]
 
@@ -21,10 +21,10 @@ STYLE = (
 )
 
 
-def told(line: Summary, view: View) -> str:
+def told(line: Summary, graph: NamedGraph) -> str:
     """A summary in words."""
     span = line.first if line.count == 1 else f"{line.first} … {line.last}"
-    low, high = view.number(line.low).text, view.number(line.high).text
+    low, high = graph.number(line.low).text, graph.number(line.high).text
     numbers = f"all {low}" if low == high else f"from {low} to {high}"
     return f"… {line.text}: {span}, {numbers}"
 
@@ -58,7 +58,7 @@ def _fits(step: Step) -> bool:
     return max([0, *ways]) <= WIDEST_COLUMN and width(step.name.text) + sum(ways) < WIDTH
 
 
-def _block(steps: Sequence[Step], view: View) -> list[str]:
+def _block(steps: Sequence[Step], graph: NamedGraph) -> list[str]:
     """Steps as lines; those that fit stand in common columns."""
     names = max(width(step.name.text) for step in steps)
     fitting = [step for step in steps if _fits(step)]
@@ -68,7 +68,7 @@ def _block(steps: Sequence[Step], view: View) -> list[str]:
     ]
     if names + sum(columns) + 3 * len(columns) > WIDTH + 20:
         columns = [0] * len(columns)
-    values = _pointed([view.number(step.value).text for step in steps])
+    values = _pointed([graph.number(step.value).text for step in steps])
     lines = []
     for step, value in zip(steps, values, strict=True):
         line = f"  {_padded(step.name.text, names)}"
@@ -100,17 +100,23 @@ def _blocks(lines: Sequence[Step | Summary]) -> list[list[Step] | Summary]:
     return blocks
 
 
-def as_text(title: str, sections: Sequence[Section], notes: Sequence[str], view: View) -> str:
+def as_text(
+    title: str, sections: Sequence[Section], notes: Sequence[str], graph: NamedGraph
+) -> str:
     """Text for a terminal: what is equal stands in columns."""
     out = [title]
     for heading, lines in sections:
         out += ["", heading]
         for block in _blocks(lines):
-            out += [f"  {told(block, view)}"] if isinstance(block, Summary) else _block(block, view)
+            out += (
+                [f"  {told(block, graph)}"] if isinstance(block, Summary) else _block(block, graph)
+            )
     return "\n".join([*out, *([""] if notes else []), *(f"Note: {note}" for note in notes)])
 
 
-def as_html(title: str, sections: Sequence[Section], notes: Sequence[str], view: View) -> str:
+def as_html(
+    title: str, sections: Sequence[Section], notes: Sequence[str], graph: NamedGraph
+) -> str:
     """A piece of HTML that needs nothing else, and runs nothing."""
     out = [f"<div><p>{escape(title)}</p>"]
     for heading, lines in sections:
@@ -119,18 +125,18 @@ def as_html(title: str, sections: Sequence[Section], notes: Sequence[str], view:
         out.append(f'<table style="{STYLE}"><caption>{escape(heading)}</caption><tbody>')
         for line in lines:
             if isinstance(line, Summary):
-                out.append(f'<tr><td colspan="{columns}">{escape(told(line, view))}</td></tr>')
+                out.append(f'<tr><td colspan="{columns}">{escape(told(line, graph))}</td></tr>')
                 continue
             gaps = [""] * (columns - 2 - len(line.ways))
             ways = [*(f"= {way.text}" for way in line.ways), *gaps]
-            cells = [line.name.text, *ways, f"= {view.number(line.value).text}"]
+            cells = [line.name.text, *ways, f"= {graph.number(line.value).text}"]
             out.append(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>")
         out.append("</tbody></table>")
     out += [f"<p>{escape(note)}</p>" for note in notes]
     return "\n".join([*out, "</div>"])
 
 
-def as_latex(sections: Sequence[Section], view: View) -> str:
+def as_latex(sections: Sequence[Section], graph: NamedGraph) -> str:
     """Equations for a notebook."""
     rows = []
     for _, lines in sections:
@@ -138,7 +144,7 @@ def as_latex(sections: Sequence[Section], view: View) -> str:
             if isinstance(line, Summary):
                 rows.append(rf"&\;\;\vdots\quad {line.count}")
                 continue
-            sides: list[Formula] = [*line.ways, view.number(line.value)]
+            sides: list[Formula] = [*line.ways, graph.number(line.value)]
             rows.append(f"{line.name.latex} &= {' = '.join(side.latex for side in sides)}")
     body = " \\\\\n".join(rows)
     return f"$$\\begin{{aligned}}\n{body}\n\\end{{aligned}}$$"

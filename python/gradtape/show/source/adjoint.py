@@ -62,7 +62,8 @@ class AdjointSource:
         """The function that the text defines."""
         names: dict[str, Any] = {}
         exec(compile(self.source, "<adjoint>", "exec"), names)
-        return names["gradient"]  # type: ignore[no-any-return]
+        function: Callable[..., Any] = names["gradient"]
+        return function
 
     @cached_property
     def _folded(self) -> str:

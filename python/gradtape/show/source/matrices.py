@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from gradtape.show.graph import row_of
 from gradtape.show.source.writing import templates
+from gradtape.show.table import row_of
 
 __all__ = ["is_network", "matrix_source"]
 

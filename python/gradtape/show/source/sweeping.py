@@ -8,9 +8,17 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from gradtape.show.graph import Graph, Node, Operand, Row
+from gradtape.show.graph import Graph, Node, Operand
 from gradtape.show.source.naming import Names
-from gradtape.show.source.writing import Template, imports, steps, templates, with_constants
+from gradtape.show.source.writing import (
+    Template,
+    contribution,
+    imports,
+    steps,
+    templates,
+    with_constants,
+)
+from gradtape.show.table import Row
 
 __all__ = ["SweepWriter"]
 
@@ -96,13 +104,8 @@ class SweepWriter:
             row = kind.row
             for k, part in enumerate(templates(row)[1] if row is not None else ()):
                 if asked(part):
-                    found[graph.starts[:-1][graph._ops == graph._ops[kind.index]] + k] = True
+                    found[graph.starts[:-1][graph.ops == graph.ops[kind.index]] + k] = True
         return found
-
-    @cached_property
-    def _owners(self) -> NDArray[np.int64]:
-        """Of each of all operands the node whose operand it is."""
-        return np.repeat(np.arange(len(self.graph)), np.diff(self.graph.starts))
 
     @cached_property
     def _never(self) -> NDArray[np.bool_]:
@@ -116,9 +119,9 @@ class SweepWriter:
         jumps = self._entries(lambda part: part is None or part.steps)
         branches = np.zeros(len(graph.operands), dtype=bool)
         for kind in self._kinds:
-            same = graph._ops[self._owners] == graph._ops[kind.index]
+            same = graph.ops[graph.owners] == graph.ops[kind.index]
             if kind.activation is not None and steps(kind.activation):
-                same &= graph._activations[self._owners] == graph._activations[kind.index]
+                same &= graph.activations[graph.owners] == graph.activations[kind.index]
                 jumps |= same
             elif kind.row is not None and templates(kind.row)[0].chooses:
                 branches |= same & ~never
@@ -131,7 +134,7 @@ class SweepWriter:
         # Now it matters by which way a node is reached.
         flags = list(zip(reached.tolist(), passed.tolist(), branch.tolist(), strict=True))
         entries = [never.tolist(), jumps.tolist(), branches.tolist(), graph.operands.tolist()]
-        owners = self._owners.tolist()
+        owners = graph.owners.tolist()
         for e in range(len(owners) - 1, -1, -1):
             nothing, jump, chosen, j = (entry[e] for entry in entries)
             if j >= 0:
@@ -169,19 +172,20 @@ class SweepWriter:
     def _run(self, node: Node, row: Row) -> Iterator[str]:
         name = self.name(node.index)
         operands = [self._operand(operand) for operand in node.operands]
-        if row.name == "logsumexp":
+        run, count = row.run, len(operands)
+        assert run is not None
+        terms = [
+            " * ".join(operands[i] for i in run.term(count, k)) for k in range(run.terms(count))
+        ]
+        terms += operands[-1:] if run.biased else []
+        if run.whole:
+            # The largest is taken out of the sum, so that nothing overflows.
             top, total = self.name(node.index, "_top"), self.name(node.index, "_sum")
-            most = f"max({', '.join(operands)})" if len(operands) > 1 else operands[0]
+            most = f"max({', '.join(terms)})" if count > 1 else terms[0]
             yield f"{top} = {most}"
-            yield from _total(total, [f"exp({x} - {top})" for x in operands])
-            yield f"{name} = {top} + log({total})"
+            yield from _total(total, [f"{run.each}({x} - {top})" for x in terms])
+            yield f"{name} = {top} + {run.whole}({total})"
             return
-        if row.name == "sum":
-            yield from _total(name, operands)
-            return
-        half = len(operands) // 2
-        products = [f"{x} * {w}" for x, w in zip(operands, operands[half:], strict=False)]
-        terms = products[:half] + operands[2 * half :]
         if node.activation is None:
             yield from _total(name, terms)
             return
@@ -230,15 +234,16 @@ class SweepWriter:
             letters = {node.activation.operands[0]: inside, "r": name, "a": adjoint}
             adjoint = f"d{inside}"
             yield f"{adjoint} = {'0.0' if part is None else part.text.format(**letters)}"
-        half = len(operands) // 2
+        run = row.run
+        assert run is not None
+        share = contribution(run.share) if run.share is not None else None
         for k, operand in enumerate(node.operands):
             if operand.node is None:
                 continue
-            text = adjoint
-            if row.name == "logsumexp":
-                text += f" * exp({operands[k]} - {name})"
-            elif row.name != "sum" and k < 2 * half:
-                text += f" * {operands[(k + half) % (2 * half)]}"
+            partner = run.partner(len(operands), k)
+            text = adjoint if partner is None else f"{adjoint} * {operands[partner]}"
+            if share is not None:
+                text = share.text.format(x=operands[k], r=name, a=adjoint)
             yield self._add(node, k, text)
 
     def _add(self, node: Node, k: int, text: str) -> str:
@@ -253,7 +258,7 @@ class SweepWriter:
     @cached_property
     def _first(self) -> NDArray[np.int64]:
         """Of each node the operand (in the array of all) by which the sweep reaches it first."""
-        owners, operands = self._owners, self.graph.operands
+        owners, operands = self.graph.owners, self.graph.operands
         given = np.flatnonzero(~self._never & self._passes[0][owners])
         last = np.full(len(self.graph), -1, dtype=np.int64)
         np.maximum.at(last, operands[given], owners[given])
@@ -317,7 +322,7 @@ class SweepWriter:
     def _kinds(self) -> list[Node]:
         """One node of each kind."""
         graph = self.graph
-        kinds = np.stack([graph._ops, graph._activations])
+        kinds = np.stack([graph.ops, graph.activations])
         return [graph[int(i)] for i in np.unique(kinds, axis=1, return_index=True)[1]]
 
 

@@ -7,9 +7,9 @@ import re
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
-from gradtape.show.graph import Row
+from gradtape.show.table import Formula, Row
 
-__all__ = ["Template", "imports", "steps", "templates", "with_constants"]
+__all__ = ["Template", "contribution", "imports", "steps", "templates", "with_constants"]
 
 _OPERAND = re.compile(r"\$(\w+)")
 _GIVEN = re.compile(r"\{(\w+)\}")
@@ -53,7 +53,8 @@ class _Conditional(ast.NodeTransformer):
 
 def _parsed(text: str) -> ast.expr:
     tree = ast.parse(_OPERAND.sub(r"__\1__", text), mode="eval")
-    return ast.fix_missing_locations(_Conditional().visit(tree)).body  # type: ignore[no-any-return]
+    expression: ast.Expression = ast.fix_missing_locations(_Conditional().visit(tree))
+    return expression.body
 
 
 def _template(tree: ast.expr) -> Template:
@@ -70,8 +71,10 @@ def _template(tree: ast.expr) -> Template:
     )
 
 
-def _contribution(text: str) -> Template | None:
-    tree = _parsed(text)
+@cache
+def contribution(partial: Formula) -> Template | None:
+    """What an operand's adjoint gets, by its partial derivative: None where that is always 0."""
+    tree = _parsed(partial.text)
     if isinstance(tree, ast.Constant) and tree.value == 0:
         return None
     adjoint = ast.Name("__a__")
@@ -142,7 +145,7 @@ def with_constants(template: Template, constants: tuple[tuple[str, str], ...]) -
 
     Examples
     --------
-    >>> from gradtape.show.graph import row_of
+    >>> from gradtape.show.table import row_of
     >>> x, y = templates(row_of("pow"))[1]
     >>> with_constants(x, (("y", "3.0"),)).text
     '{a} * (3.0 * {x} ** 2.0)'
@@ -162,7 +165,7 @@ def templates(row: Row) -> tuple[Template, tuple[Template | None, ...]]:
 
     Examples
     --------
-    >>> from gradtape.show.graph import row_of
+    >>> from gradtape.show.table import row_of
     >>> value, (x, y) = templates(row_of("div"))
     >>> value.text, x.text, y.text
     ('{x} / {y}', '{a} * (1 / {y})', '{a} * (-{r} / {y})')
@@ -172,7 +175,7 @@ def templates(row: Row) -> tuple[Template, tuple[Template | None, ...]]:
     tree = _parsed(row.value.text)
     if isinstance(tree, ast.Compare):
         tree = ast.Call(ast.Name("float"), [tree], [])  # a value is a number
-    return _template(tree), tuple(_contribution(partial.text) for partial in row.partials)
+    return _template(tree), tuple(map(contribution, row.partials))
 
 
 def steps(row: Row) -> bool:

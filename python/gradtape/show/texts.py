@@ -4,12 +4,12 @@ import math
 import re
 import unicodedata
 
-from gradtape.show.graph import Formula
+from gradtape.show.table import Formula
 
-__all__ = ["atomic", "bracketed", "clean", "name", "number", "numeral", "width"]
+__all__ = ["ROOM", "atomic", "bracketed", "clean", "name", "number", "numeral", "width"]
 
-# Longer names would push everything else off the page.
-LONGEST = 40
+# Longer names would push everything else off the page; one that stands alone may have more room.
+LONGEST, ROOM = 40, 60
 _UNSIGNED = re.compile(r"(\d+\.?\d*(e-?\d+)?|inf|nan)")
 _ATOM = re.compile(r"[\w.'\[\]#…\u2068\u2069]+")
 _SYMBOL = re.compile(r"([A-Za-z]+)_?(\d+)|([A-Za-z])")
@@ -33,14 +33,16 @@ _LATEX = {
 }
 
 
-def numeral(x: float, digits: int = 4) -> str:
-    """A number in few digits; whole numbers are written out.
+def numeral(x: float, digits: int | None = 4) -> str:
+    """A number in few digits, whole numbers written out; or, with None, as Python writes it.
 
     Examples
     --------
     >>> [numeral(x) for x in (0.70710678, 1234.0, 1e-7 / 3, -float("inf"))]
     ['0.7071', '1234', '3.333e-8', '-inf']
     """
+    if digits is None:
+        return repr(x)
     if x == 0.0:
         return "0"
     if math.isfinite(x) and x == round(x) and abs(x) < 10 ** max(digits, 6):
@@ -49,7 +51,7 @@ def numeral(x: float, digits: int = 4) -> str:
     return f"{mantissa}e{int(exponent)}" if e else mantissa
 
 
-def number(x: float, digits: int = 4) -> Formula:
+def number(x: float, digits: int | None = 4) -> Formula:
     """A number as text and as LaTeX."""
     text = numeral(x, digits)
     if math.isnan(x):
@@ -60,16 +62,16 @@ def number(x: float, digits: int = 4) -> Formula:
     return Formula(text, rf"{mantissa} \cdot 10^{{{exponent}}}" if e else text)
 
 
-def clean(label: str) -> str:
+def clean(label: str, longest: int = LONGEST) -> str:
     r"""A label in one short line: what cannot be seen is escaped, what is long abridged.
 
     Examples
     --------
-    >>> clean("a\nb")
-    'a\\nb'
+    >>> clean("a\nb"), clean("x" * 30 + "yz", 9)
+    ('a\\nb', 'xxx…xyz')
     """
-    if len(label) > LONGEST:
-        half = LONGEST // 2 - 1
+    if len(label) > longest:
+        half = longest // 2 - 1
         label = f"{label[:half]}…{label[-half:]}"
     if not label.isprintable():
         label = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in label)

@@ -3,15 +3,12 @@
 import re
 from collections.abc import Callable, Container, Mapping
 
-from gradtape.show.explaining.expression import parse
-from gradtape.show.explaining.view import MOST_TERMS, View
-from gradtape.show.explaining.writing import bracketed
-from gradtape.show.graph import Formula, row_of
+from gradtape.show.expression import parse
+from gradtape.show.named import NamedGraph, Written
+from gradtape.show.table import Formula, Run, row_of
+from gradtape.show.texts import bracketed
 
-__all__ = ["Written", "chained", "fill", "inner", "outer", "partial", "product", "slope", "total"]
-
-# What stands for each operand of a node, by its place.
-Written = Callable[[int], Formula]
+__all__ = ["chained", "equation", "fill", "inner", "outer", "partial", "product", "slope", "total"]
 
 _HOLE = re.compile(r"\$([a-z]+)")
 _BEFORE = re.compile(r"(?:^|[({,]|\\left\||\\left\()\s*$")
@@ -61,7 +58,9 @@ def chained(above: Formula, below: Formula) -> Formula:
     return Formula(f"{above.text} * {below.text}", rf"{above.latex} \cdot {below.latex}")
 
 
-def total(count: int, term: Callable[[int], Formula], last: Formula | None = None) -> Formula:
+def total(
+    count: int, term: Callable[[int], Formula], last: Formula | None = None, most: int = 6
+) -> Formula:
     """A sum of terms: all of them, or the first and the last.
 
     Parameters
@@ -71,57 +70,66 @@ def total(count: int, term: Callable[[int], Formula], last: Formula | None = Non
         Gives the k-th term; must be a product, or stand in brackets where it needs them.
     last : Formula, optional
         One more term.
+    most : int, optional
+        Of more terms the first half of so many are written, and the last.
     """
     dots = Formula("…", r"\cdots")
-    if count <= MOST_TERMS:
+    if count <= most:
         terms = [term(k) for k in range(count)]
     else:
-        terms = [*(term(k) for k in range(MOST_TERMS // 2)), dots, term(count - 1)]
+        terms = [*(term(k) for k in range(most // 2)), dots, term(count - 1)]
     if last is not None:
         terms.append(last)
     joined = [" + ".join(getattr(x, kind) for x in terms) for kind in ("text", "latex")]
     return Formula(*joined) if terms else Formula("0", "0")
 
 
-def _pairs(count: int, of: Written) -> Callable[[int], Formula]:
-    return lambda k: product(of(k), of(k + count))
-
-
-def _called(row: str, x: Formula) -> Formula:
+def _applied(row: str, x: Formula) -> Formula:
     return fill(row_of(row).value, {"x": x})
 
 
-def inner(view: View, index: int, of: Written) -> Formula:
+def _sum(graph: NamedGraph, count: int, run: Run, of: Written) -> Formula:
+    """An operation of any number of operands, written out."""
+
+    def term(k: int) -> Formula:
+        x, *partner = map(of, run.term(count, k))
+        if partner:
+            return product(x, *partner)
+        return _applied(run.each, x) if run.each else bracketed(x)
+
+    last = bracketed(of(count - 1)) if run.biased else None
+    found = total(run.terms(count), term, last, graph.terms)
+    return _applied(run.whole, found) if run.whole else found
+
+
+def inner(graph: NamedGraph, index: int, of: Written) -> Formula:
     """The formula of a node; of an affine node, what it gives its activation.
 
     Parameters
     ----------
-    view : View
+    graph : NamedGraph
     index : int
     of : callable
         What stands for its operands.
     """
-    row, count = view.row(index), view.count(index)
+    row = graph.row(index)
     assert row is not None, "a leaf has no formula"
-    if row.operands:
-        return fill(row.value, {x: of(k) for k, x in enumerate(row.operands)})
-    if row.name == "sum":
-        return total(count, lambda k: bracketed(of(k)))
-    if row.name == "dot":
-        return total(count // 2, _pairs(count // 2, of))
-    if row.name == "affine":
-        return total(count // 2, _pairs(count // 2, of), bracketed(of(count - 1)))
-    if row.name == "logsumexp":
-        return _called("log", total(count, lambda k: _called("exp", of(k))))
-    operands = total(count, of)
-    return Formula(f"{row.name}({operands.text})", row.value.latex)
+    if row.run is not None:
+        return _sum(graph, graph.count(index), row.run, of)
+    return fill(row.value, {x: of(k) for k, x in enumerate(row.operands)})
 
 
-def outer(view: View, index: int, x: Formula) -> Formula:
+def outer(graph: NamedGraph, index: int, x: Formula) -> Formula:
     """What an affine node makes of the sum inside it."""
-    activation = view.activation(index)
+    activation = graph.activation(index)
     assert activation is not None, "only affine nodes have a sum inside"
     return fill(activation.value, {"x": x})
+
+
+def equation(graph: NamedGraph, index: int, of: Written) -> Formula:
+    """The formula of a node, an affine node's activation around the sum inside it."""
+    found = inner(graph, index, of)
+    return found if graph.activation(index) is None else outer(graph, index, found)
 
 
 def _taken(template: Formula, numbers: Mapping[str, float]) -> Formula:
@@ -141,9 +149,9 @@ def _taken(template: Formula, numbers: Mapping[str, float]) -> Formula:
     return Formula(template.text[start:-1], cases[3])
 
 
-def _computed(template: Formula, operand: str, exponent: float, view: View) -> Formula:
+def _computed(template: Formula, operand: str, exponent: float, graph: NamedGraph) -> Formula:
     """Compute an exponent that is a constant less one, and leave out a first power."""
-    power = view.number(exponent - 1.0)
+    power = graph.number(exponent - 1.0)
     text, latex = ("", "") if exponent == 2.0 else (f"**{bracketed(power).text}", power.latex)
     return Formula(
         template.text.replace(f"**(${operand} - 1)", text),
@@ -151,12 +159,12 @@ def _computed(template: Formula, operand: str, exponent: float, view: View) -> F
     )
 
 
-def partial(view: View, index: int, k: int, of: Written, result: Formula) -> Formula:
+def partial(graph: NamedGraph, index: int, k: int, of: Written, result: Formula) -> Formula:
     """The formula of a node's derivative by its k-th operand.
 
     Parameters
     ----------
-    view : View
+    graph : NamedGraph
     index, k : int
     of : callable
         What stands for the operands.
@@ -168,28 +176,24 @@ def partial(view: View, index: int, k: int, of: Written, result: Formula) -> For
     Formula
         For an affine node that of the sum inside it.
     """
-    row, count = view.row(index), view.count(index)
+    row = graph.row(index)
     assert row is not None, "a leaf has no operands"
-    if row.operands:
-        numbers = {x: view.operand_value(index, i) for i, x in enumerate(row.operands)}
-        template = _taken(row.partials[k], {**numbers, "r": float(view.values[index])})
-        for i, x in enumerate(row.operands):
-            if view.operand(index, i) is None:
-                template = _computed(template, x, numbers[x], view)
-        return fill(template, {"r": result, **{x: of(i) for i, x in enumerate(row.operands)}})
-    half = count // 2
-    if row.name in ("dot", "affine") and k < 2 * half:
-        return of(k + half if k < half else k - half)
-    if row.name in ("sum", "affine"):
-        return view.number(1.0)
-    if row.name == "logsumexp":
-        return _called("exp", fill(row_of("sub").value, {"x": of(k), "y": result}))
-    return view.number(view.partial(index, k))
+    if row.run is not None:
+        partner = row.run.partner(graph.count(index), k)
+        if row.run.share is not None:
+            return fill(row.run.share, {"x": of(k), "r": result})
+        return graph.number(1.0) if partner is None else of(partner)
+    numbers = {x: graph.operand_value(index, i) for i, x in enumerate(row.operands)}
+    template = _taken(row.partials[k], {**numbers, "r": float(graph.values[index])})
+    for i, x in enumerate(row.operands):
+        if graph.operand(index, i) is None:
+            template = _computed(template, x, numbers[x], graph)
+    return fill(template, {"r": result, **{x: of(i) for i, x in enumerate(row.operands)}})
 
 
-def slope(view: View, index: int, x: Formula, x_value: float, result: Formula) -> Formula:
+def slope(graph: NamedGraph, index: int, x: Formula, x_value: float, result: Formula) -> Formula:
     """The formula of the derivative of an affine node's activation."""
-    activation = view.activation(index)
+    activation = graph.activation(index)
     assert activation is not None, "only affine nodes have a sum inside"
-    numbers = {"x": x_value, "r": float(view.values[index])}
+    numbers = {"x": x_value, "r": float(graph.values[index])}
     return fill(_taken(activation.partials[0], numbers), {"x": x, "r": result})

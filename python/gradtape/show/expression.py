@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple, NoReturn
 
-from gradtape import _core, functions
+from gradtape import functions
 from gradtape._core import Value
-from gradtape.show.explaining.writing import width
-from gradtape.show.graph import Row, row_of
+from gradtape.show.table import Row, row_of, table
+from gradtape.show.texts import width
 
 __all__ = ["SIGN", "STRENGTHS", "Expression", "parse"]
 
@@ -27,8 +27,6 @@ _CONSTANTS = {"pi": math.pi, "e": math.e}
 STRENGTHS = {"==": 1, ">": 1, ">=": 1, "<": 1, "<=": 1, "+": 2, "-": 2, "*": 3, "/": 3, "**": 5}
 SIGN = 4
 _MIRRORED = {"<": ">", "<=": ">="}
-# The operations of any number of operands that take one list of them.
-_LISTS = ("sum", "logsumexp")
 
 
 class _Token(NamedTuple):
@@ -49,14 +47,14 @@ class _Step(NamedTuple):
 @lru_cache(maxsize=1)
 def _calls() -> dict[str, Row]:
     """The operations by name, and by symbol where that is a word."""
-    rows = [row_of(name) for name, *_ in _core.operations()]
-    rows = [row for row in rows if row.operands or row.name in _LISTS]
+    # Of the operations of any number of operands those that take one list of them.
+    rows = [row for row in table() if row.run is None or not row.run.paired]
     return {name: row for row in rows for name in (row.symbol, row.name) if name.isidentifier()}
 
 
 @lru_cache(maxsize=1)
 def _operators() -> dict[str, str]:
-    found = {row_of(name).symbol: name for name, *_ in _core.operations()}
+    found = {row.symbol: row.name for row in table()}
     return {sign: found[_MIRRORED.get(sign, sign)] for sign in STRENGTHS}
 
 
@@ -89,13 +87,11 @@ class Expression:
         stack: list[Any] = []
         for name, constant, count, mirrored in self._steps:
             if count:
-                taken = stack[-count:]
+                taken = stack[-count:][:: -1 if mirrored else 1]
                 del stack[-count:]
                 function = getattr(functions, name)
-                if name in _LISTS:
-                    stack.append(function(taken))
-                else:
-                    stack.append(function(*taken[:: -1 if mirrored else 1]))
+                run = row_of(name).run
+                stack.append(function(*(run.arguments(taken) if run is not None else taken)))
             else:
                 stack.append(operands[name] if name else constant)
         return stack[0]
