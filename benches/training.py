@@ -66,12 +66,22 @@ def table(work: Work, found: dict[int, dict[str, Any]]) -> str:
     for name, each in any_of["figures"].items():
         cells[name].append(short(each["accuracy"] * 100))
     without = f" (not installed: {', '.join(any_of['missing'])})" if any_of["missing"] else ""
-    peaks = [
-        f"{short(result['peak'][clock(threads)] / 1e9)} GFLOP/s on {counted(threads)}"
-        for threads, result in found.items()
-    ]
     shown = aligned(list(cells.values()))
-    return f"{work.title}{without}\n{shown}\nNumPy's matrix product: {', '.join(peaks)}"
+    return f"{work.title}{without}\n{shown}\n{peaks(found)}"
+
+
+def peaks(found: dict[int, dict[str, Any]]) -> str:
+    """Tell the speed of a matrix product, and where it shows that cores were not free.
+
+    Libraries whose threads wait for each other lose most then, by factors.
+    """
+    speeds = {threads: result["peak"][clock(threads)] / 1e9 for threads, result in found.items()}
+    each = [f"{short(speed)} GFLOP/s on {counted(threads)}" for threads, speed in speeds.items()]
+    text = f"NumPy's matrix product: {', '.join(each)}"
+    busy = [n for n, speed in speeds.items() if speed < 0.6 * n * speeds.get(1, 0.0)]
+    if busy:
+        text += f"; the cores were not free: no comparison on {', '.join(map(counted, busy))}"
+    return text
 
 
 def compared(work: Work, counts: list[int], quick: bool, *options: str) -> dict[int, Any]:
@@ -112,7 +122,9 @@ def summary(what: str, unit: str, key: str, figures: dict[str, dict[str, float]]
     fastest = min((name for name in times if name != "gradtape"), key=times.__getitem__)
     ratio = times[fastest] / times["gradtape"]
     note = f"fastest peer: {fastest}, {short(times[fastest])}, {short(ratio)} ×"
-    return Row(what, unit, times, note=note)
+    torch = [time for name, time in times.items() if name.startswith("PyTorch")]
+    shown = times | ({"torch": min(torch)} if torch else {})
+    return Row(what, unit, shown, note=note)
 
 
 def run(quick: bool) -> list[Row]:
