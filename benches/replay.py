@@ -118,7 +118,7 @@ def summary(case: Case, threads: int, figures: Figures) -> Row:
     ratio = peers[fastest] / times["gradtape"]
     note = f"fastest peer: {fastest}, {short(peers[fastest])}, {short(ratio)} ×"
     shown = {name.lower(): time for name, time in times.items()}
-    name = f"{case.work}, {case.rows:,} rows, {counted(threads)}"
+    name = f"{case.work}, {case.rows:,} row{'s' * (case.rows > 1)}, {counted(threads)}"
     return Row(name, case.unit[0], shown, note=note)
 
 

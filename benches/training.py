@@ -1,10 +1,11 @@
 """Training against its peers: ``python benches/training.py [--only NAME] [--threads 1,2]``.
 
-Networks with relu and cross-entropy by Adam, in 64 bits: the same data, start, batches and order
-(scikit-learn draws its own). Prints one table a work: the least time of an epoch over many rounds
-in which the contenders take turns, its ratio to gradtape's, the first epoch's with what goes before
-it (conversion, recording, compiling), operations a second in the matrix products, and the
-accuracy. A peer that is not installed is named and left out.
+Dense layers, convolutions and an LSTM with cross-entropy by Adam, in 64 bits: the same data, start,
+batches and order (scikit-learn draws its own). Prints one table a work: the least time of an epoch
+over many rounds in which the contenders take turns, its ratio to gradtape's, the first epoch's with
+what goes before it (conversion, recording, compiling), operations a second in the matrix products,
+and the accuracy. Then a table of both MLPClassifiers: a whole fit, and the classes of all rows. A
+peer that is not installed is named and left out.
 """
 
 import argparse
@@ -17,13 +18,16 @@ import timing
 from replay import aligned, counted
 from report import Row, short
 from training_child import PEERS
-from training_works import WORKS, Work
+from training_works import EPOCHS, ESTIMATED, WORKS, Work
+
+ESTIMATORS = "estimators"
 
 
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description="training against its peers")
-    parser.add_argument("--only", metavar="NAME", action="append", choices=[*WORKS], help="a work")
+    names = [*WORKS, ESTIMATORS]
+    parser.add_argument("--only", metavar="NAME", action="append", choices=names, help="a work")
     parser.add_argument("--threads", default="1,2", help="thread counts, with commas between")
     parser.add_argument(
         "--peers", nargs="*", choices=[*PEERS], help="no other libraries' than these"
@@ -33,11 +37,11 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def measured(work: Work, threads: int, quick: bool, *options: str) -> dict[str, Any]:
+def measured(script: str, work: Work, threads: int, quick: bool, *options: str) -> dict[str, Any]:
     """Train in a process of its own."""
     print(f"{work.name}, {counted(threads)}", file=sys.stderr, flush=True)
     effort = ["--rounds", 4, "--budget", 1.0] if quick else []
-    found: dict[str, Any] = timing.child("training_child.py", work.name, threads, *effort, *options)
+    found: dict[str, Any] = timing.child(script, work.name, threads, *effort, *options)
     return found
 
 
@@ -62,37 +66,81 @@ def table(work: Work, found: dict[int, dict[str, Any]]) -> str:
     for name, each in any_of["figures"].items():
         cells[name].append(short(each["accuracy"] * 100))
     without = f" (not installed: {', '.join(any_of['missing'])})" if any_of["missing"] else ""
-    peaks = [
-        f"{short(result['peak'][clock(threads)] / 1e9)} GFLOP/s on {counted(threads)}"
-        for threads, result in found.items()
-    ]
     shown = aligned(list(cells.values()))
-    return f"{work.title}{without}\n{shown}\nNumPy's matrix product: {', '.join(peaks)}"
+    return f"{work.title}{without}\n{shown}\n{peaks(found)}"
+
+
+def peaks(found: dict[int, dict[str, Any]]) -> str:
+    """Tell the speed of a matrix product, and where it shows that cores were not free.
+
+    Libraries whose threads wait for each other lose most then, by factors.
+    """
+    speeds = {threads: result["peak"][clock(threads)] / 1e9 for threads, result in found.items()}
+    each = [f"{short(speed)} GFLOP/s on {counted(threads)}" for threads, speed in speeds.items()]
+    text = f"NumPy's matrix product: {', '.join(each)}"
+    busy = [n for n, speed in speeds.items() if speed < 0.6 * n * speeds.get(1, 0.0)]
+    if busy:
+        text += f"; the cores were not free: no comparison on {', '.join(map(counted, busy))}"
+    return text
 
 
 def compared(work: Work, counts: list[int], quick: bool, *options: str) -> dict[int, Any]:
     """Measure a work on each number of threads and print its table."""
-    found = {threads: measured(work, threads, quick, *options) for threads in counts}
+    script = "training_child.py"
+    found = {threads: measured(script, work, threads, quick, *options) for threads in counts}
     print(table(work, found), end="\n\n", flush=True)
     return found
 
 
-def summary(work: Work, threads: int, figures: dict[str, dict[str, float]]) -> Row:
-    """Give a work's line in the table of `bench.py`: it names the fastest peer."""
-    times = {name: each[clock(threads)] * 1e3 for name, each in figures.items()}
+def estimated(work: Work, counts: list[int], quick: bool) -> dict[int, Any]:
+    """Measure both MLPClassifiers on each number of threads and print their table."""
+    script = "training_estimators.py"
+    found = {threads: measured(script, work, threads, quick) for threads in counts}
+    if any(result["missing"] for result in found.values()):
+        print("MLPClassifier: scikit-learn is not installed", end="\n\n")
+        return {}
+    cells = {"classifier": ["classifier"]}
+    for threads, result in found.items():
+        figures = result["figures"]
+        for part in ("fit", "predict"):
+            cells["classifier"] += [f"{part} ms, {counted(threads)}", "× gradtape"]
+            key = f"{part}_{clock(threads)}"
+            for name, each in figures.items():
+                ratio = each[key] / figures["gradtape"][key]
+                cells.setdefault(name, [name]).extend(map(short, (each[key] * 1e3, ratio)))
+    cells["classifier"].append("accuracy %")
+    for name, each in figures.items():
+        cells[name].append(short(each["accuracy"] * 100))
+    title = f"MLPClassifier, {work.name}: {EPOCHS} epochs, batches of {work.batch}"
+    print(f"{title}\n{aligned(list(cells.values()))}", end="\n\n", flush=True)
+    return found
+
+
+def summary(what: str, unit: str, key: str, figures: dict[str, dict[str, float]]) -> Row:
+    """Give a line in the table of `bench.py`: it names the fastest peer."""
+    times = {name: each[key] * 1e3 for name, each in figures.items()}
     fastest = min((name for name in times if name != "gradtape"), key=times.__getitem__)
     ratio = times[fastest] / times["gradtape"]
     note = f"fastest peer: {fastest}, {short(times[fastest])}, {short(ratio)} ×"
-    return Row(f"training {work.name}, {counted(threads)}", "ms an epoch", times, note=note)
+    torch = [time for name, time in times.items() if name.startswith("PyTorch")]
+    shown = times | ({"torch": min(torch)} if torch else {})
+    return Row(what, unit, shown, note=note)
 
 
 def run(quick: bool) -> list[Row]:
-    """Measure every work for `bench.py`, on one thread and on two."""
-    return [
-        summary(work, threads, result["figures"])
-        for work in WORKS.values()
-        for threads, result in compared(work, [1, 2], quick).items()
-    ]
+    """Measure everything for `bench.py`, on one thread and on two."""
+    rows = []
+    for work in WORKS.values():
+        for threads, result in compared(work, [1, 2], quick).items():
+            what = f"training {work.name}, {counted(threads)}"
+            rows.append(summary(what, "ms an epoch", clock(threads), result["figures"]))
+    for name in ESTIMATED:
+        for threads, result in estimated(WORKS[name], [1, 2], quick).items():
+            for part in ("fit", "predict"):
+                what = f"MLPClassifier {name}, {part}, {counted(threads)}"
+                key = f"{part}_{clock(threads)}"
+                rows.append(summary(what, "ms", key, result["figures"]))
+    return rows
 
 
 def main() -> int:
@@ -101,11 +149,18 @@ def main() -> int:
     counts = [int(count) for count in options.threads.split(",")]
     passed = ["--peers", *options.peers] if options.peers is not None else []
     results, shared = [], dict[str, Any]()
-    for name in options.only or WORKS:
-        for threads, result in compared(WORKS[name], counts, options.quick, *passed).items():
-            figures = {key: result[key] for key in ("figures", "peak")}
-            results.append({"work": name, "threads": threads} | figures)
-            shared = {key: result[key] for key in ("versions", "missing")}
+    for name in options.only or [*WORKS, ESTIMATORS]:
+        if name == ESTIMATORS:
+            tables = {
+                f"MLPClassifier {each}": estimated(WORKS[each], counts, options.quick)
+                for each in ESTIMATED
+            }
+        else:
+            tables = {name: compared(WORKS[name], counts, options.quick, *passed)}
+        for each, found in tables.items():
+            for threads, result in found.items():
+                shared = {key: result.pop(key) for key in ("versions", "missing")}
+                results.append({"work": each, "threads": threads} | result)
     print(", ".join(f"{name} {version}" for name, version in shared["versions"].items()))
     if options.json:
         report = shared | {"works": results}

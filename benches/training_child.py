@@ -72,14 +72,14 @@ def found(work: "Work", threads: int, peers: list[str] | None) -> tuple[dict[str
 def agree(work: "Work", contenders: dict[str, Any]) -> dict[str, tuple[float, int]]:
     """Hold losses and accuracies to those by hand; give each accuracy, and epochs for a timing."""
     import numpy as np
-    from training_works import accuracy
+    from training_numpy import accuracy
 
     results = {}
     for name, contender in contenders.items():
         clock = Clock()
         losses, layers = contender.train(work.epochs, clock.tick)
         shortest = min(each["wall"] for each in clock.epochs())
-        results[name] = losses, accuracy(work.name, layers), 1 + max(2, round(FLOOR / shortest))
+        results[name] = losses, accuracy(work, layers), 1 + max(2, round(FLOOR / shortest))
     want, reached, _ = results["NumPy by hand"]
     for name, (losses, share, _) in results.items():
         if contenders[name].exact:

@@ -1,56 +1,35 @@
 """Training by hand in NumPy: what the others are held to."""
 
-from itertools import pairwise
+from math import prod
+from typing import Any
 
 import numpy as np
-from training_works import (
-    BETAS,
-    EPSILON,
-    Array,
-    Classes,
-    Contender,
-    Tick,
-    Work,
-    data,
-    orders,
-    start,
-)
-
-Layers = list[tuple[Array, Array]]
+from training_by_hand import gradients
+from training_networks import Array, Network, Pairs, drawn
+from training_works import BETAS, EPSILON, Classes, Contender, Tick, Work, data, orders
 
 
-def views(flat: Array, sizes: tuple[int, ...]) -> Layers:
+def views(flat: Array, network: Network) -> Pairs:
     """Give weights and biases as views into one run of numbers."""
     layers, at = [], 0
-    for n, k in pairwise(sizes):
-        end = at + n * k
-        layers.append((flat[at:end].reshape(k, n), flat[end : end + k]))
-        at = end + k
+    for shape in network.shapes:
+        end = at + prod(shape)
+        layers.append((flat[at:end].reshape(shape), flat[end : end + shape[0]]))
+        at = end + shape[0]
     return layers
 
 
-def gradient(layers: Layers, into: Layers, x: Array, classes: Classes) -> float:
-    """Write the gradient of a batch's mean loss and give the sum of its losses."""
-    seen = [x]
-    for w, b in layers:
-        y = seen[-1] @ w.T
-        y += b
-        seen.append(np.maximum(y, 0.0, out=y) if w is not layers[-1][0] else y)
-    scores, rows = seen.pop(), np.arange(len(x))
+def cross_entropy(scores: Array, classes: Classes) -> tuple[float, Array]:
+    """Give the sum of a batch's losses, and the adjoint that their mean gives the scores."""
+    rows = np.arange(len(scores))
     scores -= scores.max(axis=1, keepdims=True)
     right = scores[rows, classes].sum()
     adjoint = np.exp(scores, out=scores)
     total = adjoint.sum(axis=1, keepdims=True)
     adjoint /= total
     adjoint[rows, classes] -= 1.0
-    adjoint /= len(x)
-    for i in range(len(layers) - 1, -1, -1):
-        np.matmul(adjoint.T, seen[i], out=into[i][0])
-        adjoint.sum(axis=0, out=into[i][1])
-        if i:
-            adjoint = adjoint @ layers[i][0]
-            adjoint *= seen[i] > 0.0
-    return float(np.log(total).sum() - right)
+    adjoint /= len(scores)
+    return float(np.log(total).sum() - right), adjoint
 
 
 class Adam:
@@ -80,21 +59,32 @@ class Adam:
 def contenders(work: Work, threads: int) -> dict[str, Contender]:
     """Give the loop; the threads are set for its library of matrix products."""
     rows, all_classes = data(work.name)
+    forward, reverse = gradients(work.network)
 
-    def train(epochs: int, tick: Tick) -> tuple[list[float], Layers]:
-        p = np.concatenate([each.ravel() for layer in start(work) for each in layer])
+    def train(epochs: int, tick: Tick) -> tuple[list[float], Pairs]:
+        p = np.concatenate([each.ravel() for layer in drawn(work.network) for each in layer])
         g = np.empty_like(p)
-        layers, into = views(p, work.sizes), views(g, work.sizes)
+        layers, into = views(p, work.network), views(g, work.network)
         adam, shuffled, losses = Adam(p.size, work.rate), orders(work), []
         for _ in range(epochs):
             order = shuffled()
             x, classes, total = rows[order], all_classes[order], 0.0
             for at in range(0, work.rows, work.batch):
                 batch = slice(at, at + work.batch)
-                total += gradient(layers, into, x[batch], classes[batch])
+                scores, seen = forward(layers, x[batch])
+                some, adjoint = cross_entropy(scores, classes[batch])
+                reverse(layers, into, adjoint, seen)
+                total += some
                 adam.step(p, g)
             losses.append(total / work.rows)
             tick()
         return losses, layers
 
     return {"NumPy by hand": Contender(train)}
+
+
+def accuracy(work: Work, layers: Any) -> float:
+    """Give the share of the rows whose class is right."""
+    x, classes = data(work.name)
+    scores, _ = gradients(work.network)[0](layers, x)
+    return float(np.mean(np.argmax(scores, axis=1) == classes))

@@ -5,7 +5,8 @@ from typing import Any
 
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
-from training_works import BETAS, EPSILON, Array, Contender, Tick, Work, data
+from training_networks import Dense, Pairs
+from training_works import BETAS, EPSILON, Contender, Tick, Work, data
 
 
 class Ticking(MLPClassifier):  # type: ignore[misc]  # scikit-learn has no types
@@ -19,12 +20,15 @@ class Ticking(MLPClassifier):  # type: ignore[misc]  # scikit-learn has no types
 
 
 def contenders(work: Work, threads: int) -> dict[str, Contender]:
-    """Give `fit` without a stop before the last epoch."""
+    """Give `fit` without a stop before the last epoch; it has dense layers alone."""
+    network = work.network
+    if not isinstance(network, Dense):
+        return {}
     x, classes = data(work.name)
 
-    def train(epochs: int, tick: Tick) -> tuple[list[float], list[tuple[Array, Array]]]:
+    def train(epochs: int, tick: Tick) -> tuple[list[float], Pairs]:
         model = Ticking(
-            work.sizes[1:-1],
+            network.sizes[1:-1],
             activation="relu",
             solver="adam",
             alpha=0.0,

@@ -3,18 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from training_networks import Array, Dense, Images, Network, Pairs, Sequences
 
-Array = NDArray[np.float64]
 Classes = NDArray[np.int64]
 Tick = Callable[[], None]
 # Trains from `start` for a number of epochs and calls the tick at the end of each: gives the mean
 # loss of each epoch, and the trained parameters, layer by layer.
-Train = Callable[[int, Tick], tuple[list[float], list[tuple[Array, Array]]]]
+Train = Callable[[int, Tick], tuple[list[float], Pairs]]
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8
 
@@ -27,7 +25,7 @@ class Work:
     """
 
     name: str
-    sizes: tuple[int, ...]
+    network: Network
     rows: int
     batch: int
     rate: float
@@ -36,17 +34,12 @@ class Work:
 
     @property
     def operations(self) -> int:
-        """Multiplications and additions of an epoch's matrix products.
-
-        Three products a layer; the first layer's inputs need no adjoint.
-        """
-        weights = [n * k for n, k in pairwise(self.sizes)]
-        return 2 * self.rows * (3 * sum(weights) - weights[0])
+        """Multiplications and additions of an epoch's matrix products."""
+        return 2 * self.rows * self.network.products
 
     @property
     def title(self) -> str:
-        sizes = "-".join(map(str, self.sizes))
-        return f"{self.name}: {self.rows:,} rows, {sizes}, batches of {self.batch}"
+        return f"{self.name}: {self.rows:,} rows, {self.network}, batches of {self.batch}"
 
 
 @dataclass(frozen=True)
@@ -60,49 +53,60 @@ class Contender:
 WORKS = {
     work.name: work
     for work in (
-        Work("iris", (4, 10, 5, 3), 150, 16, 0.01, 40, 0.04),
-        Work("digits", (64, 128, 64, 10), 1797, 64, 0.001, 8, 0.02),
-        Work("large", (50, 64, 32, 10), 100_000, 256, 0.001, 2, 0.03),
+        Work("iris", Dense((4, 10, 5, 3)), 150, 16, 0.01, 40, 0.04),
+        Work("digits", Dense((64, 128, 64, 10)), 1797, 64, 0.001, 8, 0.02),
+        Work("large", Dense((50, 64, 32, 10)), 100_000, 256, 0.001, 2, 0.03),
+        Work("images", Images(8, (8, 16), 3, 10), 1797, 64, 0.003, 8, 0.02),
+        Work("sequences", Sequences(20, 4, 16, 2), 1000, 32, 0.01, 16, 0.03),
     )
 }
 
+# What both MLPClassifiers are fitted to, and for how many epochs.
+ESTIMATED, EPOCHS = ("iris", "digits"), 20
 
-def drawn(work: Work) -> tuple[Array, Classes]:
+
+def waves(rows: int, inputs: int, kinds: int) -> tuple[Array, Classes]:
     """Draw rows, and as classes the largest of some waves along them."""
     random = np.random.default_rng(5)
-    x = random.normal(size=(work.rows, work.sizes[0]))
-    waves = random.normal(size=(work.sizes[0], work.sizes[-1]))
+    x = random.normal(size=(rows, inputs))
+    waves = random.normal(size=(inputs, kinds))
     return x, np.argmax(np.tanh(x @ waves / 2.0) + np.sin(x @ waves[:, ::-1] / 4.0), axis=1)
+
+
+def gated(rows: int, network: Sequences) -> tuple[Array, Classes]:
+    """Draw sequences: is the first feature's sum positive where the second is?"""
+    x = np.random.default_rng(5).normal(size=(rows, network.steps, network.features))
+    sums = np.sum(x[..., 0] * (x[..., 1] > 0.0), axis=1)
+    return x, (sums > 0.0).astype(np.int64)
 
 
 @lru_cache
 def data(name: str) -> tuple[Array, Classes]:
     """Give a work's rows, standardised, and classes; digits are drawn without scikit-learn."""
     work = WORKS[name]
+    network = work.network
+    kinds = network.shapes[-1][0]
     if name == "iris":
         from gradtape.data import load_iris
 
         flowers = load_iris()
         x, classes = np.array(flowers.rows), np.array(flowers.targets)
-    elif name == "digits":
+    elif isinstance(network, Sequences):
+        x, classes = gated(work.rows, network)
+    elif name == "large":
+        x, classes = waves(work.rows, network.inputs, kinds)
+    else:
         try:
             from sklearn.datasets import load_digits
         except ImportError:
-            return drawn(work)
-        x, classes = load_digits(return_X_y=True)
-    else:
-        return drawn(work)
+            x, classes = waves(work.rows, network.inputs, kinds)
+        else:
+            x, classes = load_digits(return_X_y=True)
     spread = x.std(axis=0)
-    return (x - x.mean(axis=0)) / np.where(spread > 0.0, spread, 1.0), classes.astype(np.int64)
-
-
-def start(work: Work) -> list[tuple[Array, Array]]:
-    """Draw weights, one line a neuron, and biases, layer by layer."""
-    random = np.random.default_rng(2)
-    return [
-        (random.normal(0.0, np.sqrt(2.0 / n), size=(k, n)), np.zeros(k))
-        for n, k in pairwise(work.sizes)
-    ]
+    x = (x - x.mean(axis=0)) / np.where(spread > 0.0, spread, 1.0)
+    if isinstance(network, Images):
+        x = x.reshape(work.rows, 1, network.side, network.side)
+    return x, classes.astype(np.int64)
 
 
 def orders(work: Work) -> Callable[[], NDArray[np.int64]]:
@@ -117,11 +121,3 @@ def orders(work: Work) -> Callable[[], NDArray[np.int64]]:
         return order
 
     return shuffled
-
-
-def accuracy(name: str, layers: list[tuple[Any, Any]]) -> float:
-    """Give the share of the rows whose class is right."""
-    x, classes = data(name)
-    for i, (w, b) in enumerate(layers):
-        x = (np.maximum(x, 0.0) if i else x) @ np.asarray(w).T + np.asarray(b)
-    return float(np.mean(np.argmax(x, axis=1) == classes))
