@@ -165,7 +165,7 @@ def _single(dtype: Any, native: bool | None, optimizer: Optimizer | LBFGS) -> bo
         raise ValueError("dtype='float32' is for native steps; the tape computes in 64 bits")
     if name == "float32" and isinstance(optimizer, LBFGS):
         raise ValueError("dtype='float32' is for steps on batches; LBFGS searches in 64 bits")
-    return name == "float32"
+    return bool(name == "float32")
 
 
 def fit(
