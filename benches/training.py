@@ -1,7 +1,7 @@
 """Training against its peers: ``python benches/training.py [--only NAME] [--threads 1,2]``.
 
-Dense layers, convolutions and an LSTM with cross-entropy by Adam, in 64 bits: the same data, start,
-batches and order (scikit-learn draws its own). Prints one table a work: the least time of an epoch
+Dense layers, convolutions and an LSTM with cross-entropy by Adam, in 64 bits, and gradtape and
+JAX's scan in 32 too: the same data, start, batches and order (scikit-learn draws its own). Prints one table a work: the least time of an epoch
 over many rounds in which the contenders take turns, its ratio to gradtape's, the first epoch's with
 what goes before it (conversion, recording, compiling), operations a second in the matrix products,
 and the accuracy. Then a table of both MLPClassifiers: a whole fit, and the classes of all rows. A
@@ -21,6 +21,7 @@ from training_child import PEERS
 from training_works import EPOCHS, ESTIMATED, WORKS, Work
 
 ESTIMATORS = "estimators"
+SHORT = "32 bits"
 
 
 def arguments() -> argparse.Namespace:
@@ -50,6 +51,11 @@ def clock(threads: int) -> str:
     return "processor" if threads == 1 else "wall"
 
 
+def own(name: str) -> str:
+    """Give the contender of gradtape's that computes in the same precision."""
+    return f"gradtape, {SHORT}" if name.endswith(SHORT) else "gradtape"
+
+
 def table(work: Work, found: dict[int, dict[str, Any]]) -> str:
     """Make the table of a work: a line a contender, four columns a thread count."""
     cells = {"contender": ["contender"]}
@@ -57,7 +63,7 @@ def table(work: Work, found: dict[int, dict[str, Any]]) -> str:
         which, figures = clock(threads), result["figures"]
         cells["contender"] += [f"ms, {counted(threads)}", "× gradtape", "first ms", "GFLOP/s"]
         for name, each in figures.items():
-            ratio = each[which] / figures["gradtape"][which]
+            ratio = each[which] / figures[own(name)][which]
             speed = work.operations / each[which] / 1e9
             numbers = (each[which] * 1e3, ratio, each[f"first_{which}"] * 1e3, speed)
             cells.setdefault(name, [name]).extend(map(short, numbers))
@@ -119,9 +125,14 @@ def estimated(work: Work, counts: list[int], quick: bool) -> dict[int, Any]:
 def summary(what: str, unit: str, key: str, figures: dict[str, dict[str, float]]) -> Row:
     """Give a line in the table of `bench.py`: it names the fastest peer."""
     times = {name: each[key] * 1e3 for name, each in figures.items()}
-    fastest = min((name for name in times if name != "gradtape"), key=times.__getitem__)
-    ratio = times[fastest] / times["gradtape"]
-    note = f"fastest peer: {fastest}, {short(times[fastest])}, {short(ratio)} ×"
+    notes = []
+    for ours in [name for name in times if name.startswith("gradtape")]:
+        peers = [name for name in times if own(name) == ours != name]
+        if peers:
+            fastest = min(peers, key=times.__getitem__)
+            ratio = short(times[fastest] / times[ours])
+            notes.append(f"fastest peer: {fastest}, {short(times[fastest])}, {ratio} ×")
+    note = "; ".join(notes)
     torch = [time for name, time in times.items() if name.startswith("PyTorch")]
     shown = times | ({"torch": min(torch)} if torch else {})
     return Row(what, unit, shown, note=note)

@@ -1,6 +1,7 @@
 """Training by gradtape's `fit`."""
 
 from collections.abc import Iterable
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -66,7 +67,7 @@ def contenders(work: Work, threads: int) -> dict[str, Contender]:
     """Give `fit`; it takes as many threads as the process has cores."""
     x, classes = data(work.name)
 
-    def train(epochs: int, tick: Tick) -> tuple[list[float], Pairs]:
+    def train(epochs: int, tick: Tick, dtype: str = "float64") -> tuple[list[float], Pairs]:
         network = model(work.network)
         parameters = network.parameters()
         for parameter, number in zip(
@@ -81,9 +82,13 @@ def contenders(work: Work, threads: int) -> dict[str, Contender]:
             optimizer=Adam(parameters, work.rate, *BETAS, EPSILON),
             epochs=epochs,
             batch_size=work.batch,
+            dtype=dtype,
             native=True,
             callback=lambda *_: tick(),
         )
         return history.loss, layers(work.network, np.array([p.data for p in parameters]))
 
-    return {"gradtape": Contender(train)}
+    return {
+        "gradtape": Contender(train),
+        "gradtape, 32 bits": Contender(partial(train, dtype="float32"), exact=False),
+    }

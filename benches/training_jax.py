@@ -42,7 +42,7 @@ def images(layers: Any, x: Any) -> Any:
 def sequences(layers: Any, x: Any) -> Any:
     """Give the scores of an LSTM's last state; one scan over the steps."""
     (w, b), (last, bias) = layers
-    zeros = jnp.zeros((len(x), len(b) // 4))
+    zeros = jnp.zeros((len(x), len(b) // 4), x.dtype)
 
     def step(state: Any, features: Any) -> tuple[Any, None]:
         h, c = state
@@ -74,11 +74,12 @@ def stepped(work: Work, state: Any, x: Any, classes: Any) -> tuple[Any, Any]:
     batch = partial(loss, scores_of(work.network))
     value, g = jax.value_and_grad(batch)(layers, x, classes)
     steps, (keep, keep_square) = steps + 1, BETAS
+    kind = layers[0][0].dtype
     each = jax.tree_util.tree_map
     mean = each(lambda m, g: keep * m + (1.0 - keep) * g, mean, g)
     square = each(lambda s, g: keep_square * s + (1.0 - keep_square) * g * g, square, g)
-    rate_now = work.rate / (1.0 - keep**steps)
-    root = jnp.sqrt(1.0 - keep_square**steps)
+    rate_now = (work.rate / (1.0 - keep**steps)).astype(kind)
+    root = jnp.sqrt(1.0 - keep_square**steps).astype(kind)
     layers = each(
         lambda p, m, s: p - rate_now * m / (jnp.sqrt(s) / root + EPSILON), layers, mean, square
     )
@@ -121,10 +122,13 @@ def by_scan(work: Work, x: Any, classes: Any) -> Any:
     return epoch
 
 
-def contender(work: Work, epoch_of: Any) -> Contender:
+def contender(work: Work, epoch_of: Any, dtype: str = "float64") -> Contender:
     def train(epochs: int, tick: Tick) -> tuple[list[float], Pairs]:
-        x, classes = map(jnp.asarray, data(work.name))
-        layers = [tuple(map(jnp.asarray, layer)) for layer in drawn(work.network)]
+        x, classes = data(work.name)
+        x, classes = jnp.asarray(x, dtype), jnp.asarray(classes)
+        layers = [
+            tuple(jnp.asarray(each, dtype) for each in layer) for layer in drawn(work.network)
+        ]
         zeros = jax.tree_util.tree_map(jnp.zeros_like, layers)
         state = (layers, zeros, jax.tree_util.tree_map(jnp.copy, zeros), jnp.zeros((), int))
         epoch, shuffled, losses = epoch_of(work, x, classes), orders(work), []
@@ -134,9 +138,13 @@ def contender(work: Work, epoch_of: Any) -> Contender:
             tick()
         return losses, [(np.asarray(w), np.asarray(b)) for w, b in state[0]]
 
-    return Contender(train)
+    return Contender(train, exact=dtype == "float64")
 
 
 def contenders(work: Work, threads: int) -> dict[str, Contender]:
-    """Give both; the threads are set by XLA's flags."""
-    return {"JAX, a step": contender(work, by_step), "JAX, scan": contender(work, by_scan)}
+    """Give both, and the scan in 32 bits too; the threads are set by XLA's flags."""
+    return {
+        "JAX, a step": contender(work, by_step),
+        "JAX, scan": contender(work, by_scan),
+        "JAX, scan, 32 bits": contender(work, by_scan, "float32"),
+    }

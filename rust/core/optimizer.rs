@@ -128,9 +128,6 @@ impl Optimizer {
     /// # Errors
     /// [`Bad`], and nothing has changed.
     pub fn step(&mut self, parameters: &mut Vec<f64>, gradient: &[f64]) -> Result<(), Bad> {
-        if let Some(i) = first_bad(gradient) {
-            return Err(Bad::Gradient(i, gradient[i]));
-        }
         let count = self.states();
         for state in self.state.iter_mut().take(count).chain(self.after.iter_mut().take(count)) {
             state.resize(parameters.len(), 0.0);
@@ -141,10 +138,17 @@ impl Optimizer {
         if penalised {
             self.penalise(&mut own, parameters, gradient);
         }
-        self.advance(parameters, if penalised { &own } else { gradient });
+        let fine = self.advance(parameters, if penalised { &own } else { gradient });
         self.gradient = own;
-        if let Some(i) = first_bad(&self.next) {
-            return Err(Bad::Parameter(i, self.next[i]));
+        // No parameter gets over a bad gradient, unless that was cut.
+        if !fine || penalised {
+            let place = |numbers: &[f64]| numbers.iter().position(|x| !x.is_finite());
+            if let Some(i) = place(gradient) {
+                return Err(Bad::Gradient(i, gradient[i]));
+            }
+            if let Some(i) = place(&self.next) {
+                return Err(Bad::Parameter(i, self.next[i]));
+            }
         }
         self.steps += 1;
         std::mem::swap(&mut self.state, &mut self.after);
@@ -203,8 +207,8 @@ impl Optimizer {
         }
     }
 
-    /// The parameters and the state after a step.
-    fn advance(&mut self, parameters: &[f64], gradient: &[f64]) {
+    /// The parameters and the state after a step; whether all parameters are finite.
+    fn advance(&mut self, parameters: &[f64], gradient: &[f64]) -> bool {
         let shrink = if self.decoupled() { 1.0 - self.rate * self.weight_decay } else { 1.0 };
         let advance = Advance {
             method: self.method,
@@ -217,7 +221,7 @@ impl Optimizer {
             after: &mut self.after,
             next: &mut self.next,
         };
-        advance.run();
+        advance.run()
     }
 }
 
@@ -236,20 +240,20 @@ struct Advance<'a> {
 }
 
 impl Advance<'_> {
-    fn run(self) {
+    fn run(self) -> bool {
         #[cfg(target_arch = "x86_64")]
         if let Some(simd) = pulp::x86::V3::try_new() {
             return Simd::vectorize(simd, self);
         }
-        self.with_simd(pulp::Scalar);
+        self.with_simd(pulp::Scalar)
     }
 }
 
 impl WithSimd for Advance<'_> {
-    type Output = ();
+    type Output = bool;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
+    fn with_simd<S: Simd>(self, _: S) -> bool {
         let Advance { rate, steps, shrink, parameters, .. } = self;
         let count = parameters.len();
         let (next, gradient) = (&mut self.next[..count], &self.gradient[..count]);
@@ -302,15 +306,6 @@ impl WithSimd for Advance<'_> {
                 }
             }
         }
+        next.iter().fold(true, |fine, x| fine & x.is_finite())
     }
-}
-
-/// The place of the first number that is not finite.
-fn first_bad(numbers: &[f64]) -> Option<usize> {
-    // Whole chunks at once, which takes vector instructions.
-    let fine = |some: &[f64]| some.iter().fold(true, |fine, x| fine & x.is_finite());
-    if numbers.chunks(64).all(fine) {
-        return None;
-    }
-    numbers.iter().position(|x| !x.is_finite())
 }

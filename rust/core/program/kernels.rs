@@ -14,7 +14,7 @@ use crate::op::Rule;
 /// Rows in a block.
 pub const LANES: usize = 64;
 
-/// Lanes that a kernel computes at a time.
+/// Lanes that a kernel computes at a time, where it is not for whole blocks.
 pub const GROUP: usize = 32;
 
 /// How many lanes are computed for so many rows of a block: whole groups.

@@ -162,8 +162,7 @@ impl<T: Real> Replay for Plan<T> {
         if end == End::Done {
             self.fill_shared_outputs(rows, results, slots);
             results.parameters.fill(0.0);
-            let width = self.rows.sums.len();
-            for sums in own.sums.chunks_exact(width.max(1)) {
+            for sums in own.sums.chunks_exact(self.rows.sums.len().max(1)) {
                 self.gradients.add(sums, results.parameters);
             }
             if !self.shared.seeds.is_empty() {
@@ -198,7 +197,7 @@ impl<T: Real> Plan<T> {
         }
         let Memory { slots, answers, .. } = memory;
         let mut frame = self.shared.frame(&mut slots[start..], &[], &mut [], answers, 1);
-        run(self.shared.part(Part::Forward), &mut frame);
+        run(self.shared.part(Part::Forward, 1), &mut frame);
         !frame.left
     }
 
@@ -239,7 +238,7 @@ impl<T: Real> Plan<T> {
                 }
             }
             let part = if care { Part::Careful } else { Part::Reverse };
-            run(self.shared.part(part), &mut self.shared.frame(slots, &[], &mut [], &mut [], 1));
+            run(self.shared.part(part, 1), &mut self.shared.frame(slots, &[], &mut [], &mut [], 1));
             let adjoint = |at: u32| memory.slots[start + at as usize];
             if !care && self.shared_gradients.iter().any(|&(_, at)| adjoint(at).is_nan()) {
                 // The values that the first sweep used are there no more.

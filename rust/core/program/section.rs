@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 
 use super::fuse::Class;
 use super::graph::{Graph, Id, Question};
-use super::kernels::{GROUP, Names};
+use super::kernels::{GROUP, LANES, Names};
 use super::level::Level;
 use super::real::Real;
 use super::simd::{Instruction, kernel};
@@ -72,8 +72,10 @@ pub struct Section<T: Real, const L: usize> {
     pub forward: Works,
     pub reverse: Works,
     level: Level,
-    /// The instructions of the three parts, made when they are asked for.
+    /// The instructions of the three parts, made when they are asked for; and those with kernels
+    /// for whole blocks.
     instructions: [OnceLock<Vec<Instruction<T>>>; 3],
+    whole: [OnceLock<Vec<Instruction<T>>>; 2],
     pub tables: Tables,
     /// Number of lanes that the slots take.
     pub size: usize,
@@ -100,16 +102,24 @@ impl<T: Real, const L: usize> Section<T, L> {
         Layout::<T, L>::new(task, level).run()
     }
 
-    /// The instructions of a part.
-    pub fn part(&self, part: Part) -> &[Instruction<T>] {
-        let kernel = if L == 1 { kernel::<T, 1> } else { kernel::<T, GROUP> };
-        self.instructions[part as usize].get_or_init(|| {
-            let works = if part == Part::Forward { &self.forward } else { &self.reverse };
-            let made = |&(work, names): &(Work, Names)| Instruction {
-                kernel: kernel(self.level, work, part == Part::Careful),
-                names,
-            };
-            works.iter().map(made).collect()
-        })
+    /// The instructions of a part, for so many lanes.
+    pub fn part(&self, part: Part, width: usize) -> &[Instruction<T>] {
+        if L == 1 {
+            self.instructions[part as usize].get_or_init(|| self.made::<1>(part))
+        } else if T::WHOLE && width == LANES && part != Part::Careful {
+            self.whole[part as usize].get_or_init(|| self.made::<LANES>(part))
+        } else {
+            self.instructions[part as usize].get_or_init(|| self.made::<GROUP>(part))
+        }
+    }
+
+    /// The instructions of a part, with kernels that take `W` lanes at a time.
+    fn made<const W: usize>(&self, part: Part) -> Vec<Instruction<T>> {
+        let works = if part == Part::Forward { &self.forward } else { &self.reverse };
+        let made = |&(work, names): &(Work, Names)| Instruction {
+            kernel: kernel::<T, W>(self.level, work, part == Part::Careful),
+            names,
+        };
+        works.iter().map(made).collect()
     }
 }

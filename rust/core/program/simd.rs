@@ -84,6 +84,8 @@ pub fn kernel<T: Real, const L: usize>(level: Level, work: Work, care: bool) -> 
 /// Where each group of lanes starts.
 #[inline(always)]
 fn groups<const L: usize>(width: usize) -> impl Iterator<Item = u32> {
+    // Kernels for one lane or whole blocks have one group, which the compiler should know.
+    let width = if L == kernels::GROUP { width } else { L };
     (0..width as u32).step_by(L)
 }
 

@@ -170,7 +170,7 @@ impl<T: Real> Job<'_, '_, T> {
         let width = width(count);
         let mut frame =
             plan.rows.frame(&mut slots[start..], self.scalars, chunk.sums, answers, width);
-        run(plan.rows.part(Part::Forward), &mut frame);
+        run(plan.rows.part(Part::Forward, width), &mut frame);
         if frame.left {
             return None;
         }
@@ -200,7 +200,7 @@ impl<T: Real> Job<'_, '_, T> {
             }
         }
         let part = if care { Part::Careful } else { Part::Reverse };
-        run(plan.rows.part(part), &mut frame);
+        run(plan.rows.part(part, width), &mut frame);
         let mut ordinary = true;
         for &(input, at) in &plan.row_gradients {
             let (leaf, column) = self.columns[input as usize];

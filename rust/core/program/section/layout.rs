@@ -69,6 +69,7 @@ impl<'a, T: Real, const L: usize> Layout<'a, T, L> {
                 reverse: Vec::new(),
                 level,
                 instructions: Default::default(),
+                whole: Default::default(),
                 tables: Tables::default(),
                 size: 0,
                 given: Vec::new(),
