@@ -10,13 +10,13 @@ import numpy as np
 
 from gradtape import losses, optim
 from gradtape._core import Value, activations
+from gradtape.choosing import OPTIMIZERS
 from gradtape.errors import nearest
 from gradtape.estimators.network import Activation
 
 # The names that scikit-learn has for what gradtape calls otherwise.
 ACTIVATIONS = {"identity": "linear", "logistic": "sigmoid"}
 LOSSES = {"log_loss": "categorical_cross_entropy", "squared_error": "squared_loss"}
-SOLVERS = ("sgd", "adam", "adamw", "rmsprop", "adagrad", "lbfgs")
 RATES = ("constant", "invscaling", "adaptive", "cosine")
 DTYPES = ("float64", "float32")
 
@@ -283,5 +283,5 @@ def optimizer_of(
         other = optim.RMSprop if solver == "rmsprop" else optim.Adagrad
         return other(parameters, rate, epsilon=number(estimator, "epsilon", 0.0))
     raise ValueError(
-        f"unknown solver {solver!r} of {type(estimator).__name__}; {nearest(solver, SOLVERS)}"
+        f"unknown solver {solver!r} of {type(estimator).__name__}; {nearest(solver, OPTIMIZERS)}"
     )
