@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from gradtape.choosing import OPTIMIZERS
 from gradtape.data import column_names, load_iris, read_columns
-from gradtape.reporting import Report, check_folder, confusion
+from gradtape.reporting import Report, _shade, check_folder, confusion
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -187,6 +187,34 @@ def test_confusion_counts_pairs(pairs):
     lines = Report("", gt.History(), "abc", matrix, {}).text().splitlines()
     assert [[int(x) for x in line.split()[1:]] for line in lines[1:]] == matrix
     assert len(set(map(len, lines))) == 1
+
+
+@pytest.mark.parametrize("count", [1, 6, 7, 40])
+@pytest.mark.parametrize(
+    "name", ["{}", "$\\x{}$", "a class with a very long name, the one of number {}"]
+)
+def test_a_report_of_any_classes_is_drawn(tmp_path, count, name):
+    pytest.importorskip("matplotlib")
+    classes = [name.format(i) for i in range(count)]
+    matrix = np.diag(np.arange(count)).tolist()
+    matrix[0][-1] = 10000
+    history = gt.History([1.0, 0.5], [0.5, 1.0])
+    Report("of many layers " * 20, history, classes, matrix, {}).write(tmp_path / "report")
+    from matplotlib.image import imread
+
+    height, width, _ = imread(tmp_path / "report" / "confusion.png").shape
+    assert 300 < min(height, width) <= max(height, width) < 3500
+
+
+def test_errors_stand_out_from_what_is_right():
+    """A single wrong row is seen among many, in another hue; a share is a depth."""
+    blank, few, many = (_shade([n, 9999], 1, 0) for n in (0, 1, 9999))
+    right = _shade([5, 0], 0, 0)
+    for channel, (paper, some, more) in enumerate(zip(blank, few, many, strict=True)):
+        assert paper > some > more, channel
+    assert few[0] > few[2] + 0.05
+    assert right[2] > right[0]
+    assert _shade([0, 0], 0, 0) == blank
 
 
 def test_what_no_confusion_can_be_made_of():
