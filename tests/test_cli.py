@@ -4,6 +4,7 @@ import sys
 from importlib import metadata
 
 import pytest
+from gradtape.choosing import OPTIMIZERS
 from gradtape.data import load_iris
 
 FAST = ["--epochs", "2", "--no-plot"]
@@ -172,11 +173,19 @@ def test_as_a_module_in_a_terminal_without_arrows():
     assert command("train", "nowhere.csv", "--target", "x").returncode == 2
 
 
+def test_help_of_train_tells_every_optimizer_that_fit_knows(run):
+    code, out, err = run("train", "--help")
+    assert (code, err) == (0, "")
+    names = re.search(r"how steps are taken: (.*?) \(default", " ".join(out.split()))[1]
+    assert names.split(", ") == list(OPTIMIZERS)
+    assert "what steps compute rows in: float64, float32 (default" in " ".join(out.split())
+
+
 def test_help_and_errors_load_nothing_heavy():
     script = (
         "import sys\n"
         "from gradtape.cli import main\n"
-        "try: main(['train', '--help'])\n"
+        "try: main(['--help'])\n"
         "except SystemExit: pass\n"
         "main(['train', 'nowhere.csv', '--target', 'x'])\n"
         "print(*sorted({'numpy', 'matplotlib', 'tqdm'} & set(sys.modules)), file=sys.stderr)\n"

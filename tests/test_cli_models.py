@@ -8,11 +8,13 @@ import re
 import gradtape as gt
 import numpy as np
 import pytest
+from gradtape.choosing import OPTIMIZERS
 from gradtape.data import column_names, load_iris, read_columns
-from gradtape.reporting import Report, check_folder, confusion
+from gradtape.reporting import Report, _shade, check_folder, confusion
 from hypothesis import given
 from hypothesis import strategies as st
 
+LBFGS = ["train", "iris", "--optimizer", "lbfgs"]
 IRIS = str(gt.data.__path__[0]) + "/iris.csv"
 
 
@@ -24,8 +26,15 @@ def table(text):
 
 
 @pytest.mark.parametrize("loss", ["categorical_cross_entropy", "focal", "hinge"])
-@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adagrad", "adam", "adamw"])
-@pytest.mark.parametrize("schedule", ["constant", "step", "cosine"])
+@pytest.mark.parametrize(
+    ("optimizer", "schedule"),
+    [
+        (name, schedule)
+        for name in OPTIMIZERS
+        for schedule in ("constant", "step", "cosine")
+        if (name, schedule) not in {("lbfgs", "step"), ("lbfgs", "cosine")}
+    ],
+)
 def test_every_choice_learns_iris(run, loss, optimizer, schedule):
     code, out, err = run(
         "train", "iris", "--loss", loss, "--optimizer", optimizer, "--schedule", schedule,
@@ -44,11 +53,13 @@ def test_options_reach_the_training(run):
         ["--schedule", "step"], ["--schedule", "cosine"], ["--weight-decay", "0.1"],
         ["--loss", "focal"], ["--loss", "hinge"], ["--momentum", "0.5"], ["--learning-rate", "0.1"],
         ["--validation", "0.3"], ["--optimizer", "rmsprop"],
-        ["--optimizer", "rmsprop", "--momentum", "0.3"], ["--seed", "1"],
+        ["--optimizer", "rmsprop", "--momentum", "0.3"], ["--seed", "1"], ["--batch-size", "8"],
+        ["--dtype", "float32"], ["--optimizer", "lbfgs"],
+        ["--optimizer", "lbfgs", "--weight-decay", "0.1"],
     ):  # fmt: skip
         assert run(*base, *more)[0] == 0
         found.add(gt.load("m").parameters()[0].data)
-    assert len(found) == 14
+    assert len(found) == 18
 
 
 def test_a_model_travels_with_its_columns_classes_and_scales(run):
@@ -117,8 +128,17 @@ def test_early_stopping_and_report(run, tmp_path):
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["train", "iris", "--loss", "huber"], "invalid choice: 'huber'"),
-        (["train", "iris", "--optimizer", "adma"], "invalid choice: 'adma'"),
+        (["train", "iris", "--loss", "huber"], "--loss: unknown name 'huber'; known are cat"),
+        (["train", "iris", "--loss", "hinges"], "unknown name 'hinges'; did you mean 'hinge'"),
+        (["train", "iris", "--optimizer", "adma"], "unknown name 'adma'; did you mean 'adam'"),
+        (["train", "iris", "--optimizer", "l-bfgs"], "did you mean 'lbfgs'"),
+        (["train", "iris", "--dtype", "float23"], "did you mean 'float32'"),
+        (["train", "iris", "--schedule", "cos"], "did you mean 'cosine'"),
+        ([*LBFGS, "--batch-size", "16"], "--batch-size does not go with lbfgs, which looks at all"),
+        ([*LBFGS, "--learning-rate", "1"], "--learning-rate does not go with lbfgs"),
+        ([*LBFGS, "--schedule", "step"], "--schedule does not go with lbfgs"),
+        ([*LBFGS, "--dtype", "float32"], "--dtype does not go with lbfgs"),
+        ([*LBFGS, "--momentum", "0.1"], "--momentum goes with rmsprop and sgd, not with lbfgs"),
         (["train", "iris", "--validation", "1"], "a share less than 1 is expected, not '1'"),
         (["train", "iris", "--patience", "3"], "--patience needs --validation"),
         (["train", "iris", "--optimizer", "adam", "--momentum", "0.5"], "not with adam"),
@@ -167,6 +187,34 @@ def test_confusion_counts_pairs(pairs):
     lines = Report("", gt.History(), "abc", matrix, {}).text().splitlines()
     assert [[int(x) for x in line.split()[1:]] for line in lines[1:]] == matrix
     assert len(set(map(len, lines))) == 1
+
+
+@pytest.mark.parametrize("count", [1, 6, 7, 40])
+@pytest.mark.parametrize(
+    "name", ["{}", "$\\x{}$", "a class with a very long name, the one of number {}"]
+)
+def test_a_report_of_any_classes_is_drawn(tmp_path, count, name):
+    pytest.importorskip("matplotlib")
+    classes = [name.format(i) for i in range(count)]
+    matrix = np.diag(np.arange(count)).tolist()
+    matrix[0][-1] = 10000
+    history = gt.History([1.0, 0.5], [0.5, 1.0])
+    Report("of many layers " * 20, history, classes, matrix, {}).write(tmp_path / "report")
+    from matplotlib.image import imread
+
+    height, width, _ = imread(tmp_path / "report" / "confusion.png").shape
+    assert 300 < min(height, width) <= max(height, width) < 3500
+
+
+def test_errors_stand_out_from_what_is_right():
+    """A single wrong row is seen among many, in another hue; a share is a depth."""
+    blank, few, many = (_shade([n, 9999], 1, 0) for n in (0, 1, 9999))
+    right = _shade([5, 0], 0, 0)
+    for channel, (paper, some, more) in enumerate(zip(blank, few, many, strict=True)):
+        assert paper > some > more, channel
+    assert few[0] > few[2] + 0.05
+    assert right[2] > right[0]
+    assert _shade([0, 0], 0, 0) == blank
 
 
 def test_what_no_confusion_can_be_made_of():

@@ -348,13 +348,23 @@ def test_what_is_not_known_is_refused_by_name():
         ({"class_weight": "even"}, "class_weight must be a dict or 'balanced'"),
         ({"class_weight": {"low": -1}}, "class_weight of 'low' must be a finite number from 0"),
         ({"early_stopping": True, "validation_fraction": 1.0}, "must lie between 0 and 1"),
+        ({"dropout": 1.0}, "dropout of MLPClassifier must be from 0 on and less than 1, not 1.0"),
+        ({"dropout": [-0.1]}, "dropout of MLPClassifier, layer 1, must be from 0 on"),
+        ({"dropout": float("nan")}, "must be from 0 on and less than 1, not nan"),
+        ({"dropout": [0.1, 0.1]}, "one rate for all hidden layers, or 1, one for each, not 2"),
+        ({"hidden_layer_sizes": (), "dropout": 2}, "must be from 0 on and less than 1, not 2"),
+        ({"dropout": 0.1, "solver": "lbfgs"}, "must be 0 with solver='lbfgs'"),
+        ({"dtype": "float23"}, "unknown dtype of MLPClassifier 'float23'; did you mean 'float32'"),
+        ({"dtype": int}, "unknown dtype of MLPClassifier .* known are float64, float32"),
+        ({"dtype": "float32", "solver": "lbfgs"}, "must be 'float64' with solver='lbfgs'"),
     ],
 )
 def test_a_wrong_parameter_is_told(changed, message):
     estimator = MLPClassifier(**QUICK).fit(X, CLASSES)
     before = numbers(estimator)
     estimator.set_params(**changed)
-    for train in (estimator.fit, estimator.partial_fit):
+    # There is no partial_fit with solver="lbfgs".
+    for train in filter(None, (estimator.fit, getattr(estimator, "partial_fit", None))):
         with pytest.raises(ValueError, match=message):
             train(X, CLASSES)
     assert (numbers(estimator) == before).all()

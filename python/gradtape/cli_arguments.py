@@ -2,7 +2,64 @@
 
 import argparse
 import math
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
+
+from gradtape.errors import nearest
+
+
+class Named(argparse.Action):
+    """Takes one of some names; a wrong one is told the nearest.
+
+    Parameters
+    ----------
+    names : callable
+        Gives the names; called only where the option is given, or by `Help`, since what is to be
+        imported for them may take longer than everything else that a start does.
+    """
+
+    def __init__(
+        self,
+        option_strings: Sequence[str],
+        dest: str,
+        names: Callable[[], Iterable[str]],
+        **settings: Any,
+    ) -> None:
+        super().__init__(option_strings, dest, metavar="NAME", **settings)
+        self.names = names
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Keep the name."""
+        known = list(self.names())
+        if values not in known:
+            raise argparse.ArgumentError(self, f"unknown name {values!r}; {nearest(values, known)}")
+        setattr(namespace, self.dest, values)
+
+
+class Help(argparse.Action):
+    """Prints the help, and in it the names that the options `named` take."""
+
+    def __init__(
+        self, option_strings: Sequence[str], dest: str, named: Sequence[argparse.Action]
+    ) -> None:
+        text = "show this help message and exit"
+        super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, help=text)
+        self._named = named
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        """Print it, and leave."""
+        for action in self._named:
+            assert isinstance(action, Named)
+            action.help = f"{action.help}: {', '.join(action.names())}"
+        parser.print_help()
+        parser.exit()
 
 
 def integer(text: str) -> int:

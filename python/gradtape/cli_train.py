@@ -3,22 +3,30 @@
 import argparse
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gradtape.cli_arguments import check_place, positive, rate, seed, share, sizes
+from gradtape.cli_arguments import Help, Named, check_place, positive, rate, seed, share, sizes
 
 if TYPE_CHECKING:
     from gradtape.data import Dataset
     from gradtape.history import History
     from gradtape.nn import MLP
 
-# Spelled out, since asking the modules would load them for every --help.
+# Those that several outputs learn classes by.
 LOSSES = ("categorical_cross_entropy", "focal", "hinge")
-OPTIMIZERS = ("sgd", "rmsprop", "adagrad", "adam", "adamw")
 SCHEDULES = ("constant", "step", "cosine")
+DTYPES = ("float64", "float32")
+
+
+def _optimizers() -> "dict[str, Any]":
+    """Every optimizer that `fit` knows; looking takes NumPy, which takes its time."""
+    from gradtape.choosing import OPTIMIZERS
+
+    return dict(OPTIMIZERS)
 
 
 def add_train(commands: Any) -> None:
@@ -29,16 +37,29 @@ def add_train(commands: Any) -> None:
         description="Train a network that tells classes apart, on three quarters of the rows, and "
         "test it on the rest. Columns are standardised first.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        add_help=False,
     )
     option = train.add_argument
+    named: list[argparse.Action] = []
+    option("-h", "--help", action=Help, named=named)
+
+    def choice(flag: str, names: Callable[[], Iterable[str]], default: str, text: str) -> None:
+        named.append(option(flag, action=Named, names=names, default=default, help=text))
+
     option("data", metavar="DATA", help="iris, or a CSV file of numeric columns with a header")
     option("--target", metavar="COLUMN", help="the file's column of classes")
     option("--hidden", type=sizes, default="10,5", metavar="N,N", help="sizes of hidden layers")
     option("--activation", default="relu", metavar="NAME", help="what the hidden layers apply")
-    option("--loss", choices=LOSSES, default=LOSSES[0], help="what is made small")
+    choice("--loss", lambda: LOSSES, LOSSES[0], "what is made small")
     option("--epochs", type=positive, default=60, metavar="N", help="passes over the rows")
-    option("--batch-size", type=positive, default=16, metavar="N", help="rows a step")
-    option("--optimizer", choices=OPTIMIZERS, default="sgd", help="how steps are taken")
+    option(
+        "--batch-size",
+        type=positive,
+        default=argparse.SUPPRESS,
+        metavar="N",
+        help="rows a step (default: 16; lbfgs takes all)",
+    )
+    choice("--optimizer", _optimizers, "sgd", "how steps are taken")
     option(
         "--learning-rate",
         type=rate,
@@ -56,7 +77,8 @@ def add_train(commands: Any) -> None:
     option(
         "--weight-decay", type=rate, default=0.0, metavar="X", help="how weights are pulled to 0"
     )
-    option("--schedule", choices=SCHEDULES, default="constant", help="how the rate falls")
+    choice("--schedule", lambda: SCHEDULES, SCHEDULES[0], "how the rate falls")
+    choice("--dtype", lambda: DTYPES, DTYPES[0], "what steps compute rows in")
     option("--validation", type=share, default=0.0, metavar="X", help="share not trained on")
     option(
         "--patience",
@@ -127,14 +149,36 @@ def _check_settings(given: argparse.Namespace) -> None:
             "--patience needs --validation X: were the rows of the test to choose the parameters, "
             "they would test nothing"
         )
-    if hasattr(given, "momentum") and given.optimizer not in ("sgd", "rmsprop"):
-        raise ValueError(f"--momentum goes with sgd and rmsprop, not with {given.optimizer}")
     if hasattr(given, "output"):
         check_place(given.output, "model")
     if hasattr(given, "report"):
         from gradtape.reporting import check_folder
 
         check_folder(given.report)
+
+
+def _takes(name: str, setting: str) -> bool:
+    """Whether the optimizer of this name has such a setting."""
+    return setting in signature(_optimizers()[name]).parameters
+
+
+def _check_optimizer(given: argparse.Namespace) -> None:
+    """Refuse before the training what the optimizer has no use for."""
+    name = given.optimizer
+    if hasattr(given, "momentum") and not _takes(name, "momentum"):
+        with_momentum = [known for known in _optimizers() if _takes(known, "momentum")]
+        raise ValueError(f"--momentum goes with {' and '.join(with_momentum)}, not with {name}")
+    if _takes(name, "learning_rate"):
+        return
+    far = "finds by itself how far to go"
+    for option, there, why in (
+        ("--batch-size", hasattr(given, "batch_size"), "looks at all rows in every step"),
+        ("--learning-rate", hasattr(given, "learning_rate"), far),
+        ("--schedule", given.schedule != SCHEDULES[0], far),
+        ("--dtype", given.dtype != DTYPES[0], "needs all digits of the loss"),
+    ):
+        if there:
+            raise ValueError(f"{option} does not go with {name}, which {why}")
 
 
 def _data(given: argparse.Namespace) -> "tuple[str, Dataset, list[str], str]":
@@ -155,11 +199,13 @@ def _data(given: argparse.Namespace) -> "tuple[str, Dataset, list[str], str]":
 
 def _optimizer(given: argparse.Namespace, model: "MLP", steps: int) -> Any:
     """The optimizer, with the schedule over so many steps."""
-    from gradtape.choosing import OPTIMIZERS
     from gradtape.optim import cosine, step_decay
 
+    make = _optimizers()[given.optimizer]
     settings = {"weight_decay": given.weight_decay}
-    if given.optimizer in ("sgd", "rmsprop"):
+    if not _takes(given.optimizer, "learning_rate"):
+        return make(model.parameters(), **settings)
+    if _takes(given.optimizer, "momentum"):
         usual = 0.9 if given.optimizer == "sgd" else 0.0
         settings["momentum"] = getattr(given, "momentum", usual)
     top = getattr(given, "learning_rate", 0.05 if given.optimizer == "sgd" else 0.01)
@@ -168,7 +214,6 @@ def _optimizer(given: argparse.Namespace, model: "MLP", steps: int) -> Any:
         "step": lambda: step_decay(top, max(1, -(-steps // 3))),
         "cosine": lambda: cosine(top, max(2, steps), warm_up=steps // 20),
     }
-    make: Any = OPTIMIZERS[given.optimizer]
     return make(model.parameters(), schedules[given.schedule](), **settings)
 
 
@@ -177,6 +222,7 @@ def run(given: argparse.Namespace) -> None:
     name, data, columns, target = _data(given)
     _check_settings(given)
     plot = _plot_path(given, name)
+    _check_optimizer(given)
     # What needs NumPy is loaded once nothing is left that only a look at the arguments shows.
     from gradtape.data import train_test_split
     from gradtape.nn import MLP
@@ -200,11 +246,13 @@ def run(given: argparse.Namespace) -> None:
 
 
 def _fit(given: argparse.Namespace, model: "MLP", parts: Any, names: list[str]) -> "History":
+    from gradtape.nn.initial import USUAL_BATCH
     from gradtape.progress import Progress
 
     train, test, train_targets, test_targets = parts
     left = len(train) - math.ceil(given.validation * len(train))
-    steps = given.epochs * max(1, math.ceil(left / given.batch_size))
+    batch = getattr(given, "batch_size", USUAL_BATCH)
+    steps = given.epochs * max(1, math.ceil(left / batch))
     seen: dict[str, Any] = {"validation_share": given.validation}
     if not given.validation:
         seen = {"validation_data": (test, test_targets)}
@@ -215,7 +263,8 @@ def _fit(given: argparse.Namespace, model: "MLP", parts: Any, names: list[str]) 
         loss=given.loss,
         optimizer=_optimizer(given, model, steps),
         epochs=given.epochs,
-        batch_size=given.batch_size,
+        batch_size=batch,
+        dtype=given.dtype,
         patience=getattr(given, "patience", None),
         standardise=True,
         classes=names,
@@ -247,6 +296,8 @@ def _tell(
     if not given.quiet:
         if history.best_epoch is not None:
             print(f"the parameters are those of epoch {history.best_epoch}")
+        elif len(history.loss) < given.epochs:
+            print(f"nothing got better any more after {len(history.loss)} epochs")
         print(f"test rows by class (down) and prediction (across):\n{report.text()}")
     print(f"training accuracy {scores['training']:.4f}, test accuracy {scores['test']:.4f}")
     places = {}

@@ -13,16 +13,19 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from gradtape._core import Value
 from gradtape.estimators import settings
-from gradtape.estimators.network import Forward, Numbers, coefficients, network
+from gradtape.estimators.network import Dropping, Forward, Numbers, coefficients, network
 from gradtape.estimators.watching import Watch, callbacks_of
 from gradtape.history import History
 from gradtape.optim import LBFGS
 from gradtape.progress import Progress
 from gradtape.stepping import Programs
 from gradtape.training import fit
+from gradtape.training_data import told
 
 # Seeds are drawn below this.
 SEEDS = 2**31 - 1
+# Rows, their targets as the network takes them, and their weights.
+Held = tuple[Numbers, NDArray[Any], Numbers | None]
 
 
 class Network(BaseEstimator):  # type: ignore[misc]
@@ -59,6 +62,8 @@ class Network(BaseEstimator):  # type: ignore[misc]
         epsilon: float = 1e-8,
         n_iter_no_change: int = 10,
         callbacks: Any = None,
+        dropout: Any = 0.0,
+        dtype: Any = "float64",
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -84,6 +89,8 @@ class Network(BaseEstimator):  # type: ignore[misc]
         self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
         self.callbacks = callbacks
+        self.dropout = dropout
+        self.dtype = dtype
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__().copy()
@@ -108,9 +115,12 @@ class Network(BaseEstimator):  # type: ignore[misc]
     def _goes_on(self) -> bool:
         return bool(self.warm_start) and hasattr(self, "_model")
 
-    def _weights(self, X: Numbers, sample_weight: Any) -> Numbers | None:
+    def _weighted(
+        self, X: Numbers, y: NDArray[Any], sample_weight: Any
+    ) -> tuple[Numbers, NDArray[Any], Numbers | None]:
+        """The rows that have a weight, and the weights."""
         if sample_weight is None:
-            return None
+            return X, y, None
         weights: Numbers = _check_sample_weight(sample_weight, X, dtype=np.float64)
         if (weights < 0).any():
             row = int(np.argmax(weights < 0))
@@ -120,7 +130,28 @@ class Network(BaseEstimator):  # type: ignore[misc]
             )
         if not (weights > 0).any():
             raise ValueError("sample_weight must not be 0 in every row")
-        return weights
+        # Before batches are cut, so that a row of weight 0 is as none.
+        kept = weights > 0
+        return X[kept], y[kept], weights[kept]
+
+    def _rows(self, X: Any, y: Any, reset: bool) -> tuple[Numbers, NDArray[Any]]:
+        """Rows and targets, checked; with `reset`, their columns are those from now on."""
+        raise NotImplementedError
+
+    def _seen(self, validation_data: Any) -> tuple[Numbers, NDArray[Any]] | None:
+        """The rows to look at after each epoch, checked as those to train on were before."""
+        if validation_data is None:
+            return None
+        pair = isinstance(validation_data, (tuple, list))
+        if not pair or len(validation_data) != 2:
+            count = f" of {len(validation_data)}" if pair else ""
+            raise TypeError(
+                "validation_data must be a pair (X, y), "
+                f"not a {type(validation_data).__name__}{count}"
+            )
+        X, y = validation_data
+        with told("validation_data: "):
+            return self._rows(X, y, reset=False)
 
     def _check_parameters(self) -> None:
         """Refuse wrong parameters before anything is changed."""
@@ -135,6 +166,8 @@ class Network(BaseEstimator):  # type: ignore[misc]
         share = settings.number(self, "validation_fraction", 0.0, 1.0)
         if not 0.0 < share < 1.0:
             raise ValueError(f"validation_fraction must lie between 0 and 1, not {share:g}")
+        settings.dropouts(self)
+        settings.dtype_of(self)
         callbacks_of(self.callbacks)
 
     def _start(self, inputs: int, outputs: int) -> None:
@@ -153,13 +186,25 @@ class Network(BaseEstimator):  # type: ignore[misc]
         for name in ("_optimizer", "loss_curve_"):
             self.__dict__.pop(name, None)
 
-    def _train(self, X: Numbers, y: NDArray[Any], weights: Numbers | None, partial: bool) -> None:
-        """Train the model that is there: one epoch, or until it is enough."""
+    def _train(
+        self,
+        X: Numbers,
+        y: NDArray[Any],
+        weights: Numbers | None,
+        *,
+        partial: bool = False,
+        seen: tuple[Numbers, NDArray[Any]] | None = None,
+    ) -> None:
+        """Train the model that is there: one epoch, or until it is enough.
+
+        After each epoch, it looks at the rows `seen`; without such at some that are held back, if
+        they are to tell when it is enough.
+        """
         stopping = bool(self.early_stopping) and not partial
         epochs = 1 if partial else int(self.max_iter)
         seed = int(self._random.randint(SEEDS))
-        held = None
-        if stopping:
+        held: Held | None = None if seen is None else (*seen, None)
+        if stopping and held is None:
             X, y, weights, held = self._split(X, y, weights)
         batch = settings.batch_of(self, len(X))
         steps = -(-len(X) // batch)
@@ -177,31 +222,34 @@ class Network(BaseEstimator):  # type: ignore[misc]
             tol=self.tol,
             patience=epochs if searches and not stopping else self.n_iter_no_change,
             score=None if held is None else lambda: self._validation_score(*held),
+            score_decides=stopping,
             adaptive=self.learning_rate == "adaptive",
             callbacks=callbacks_of(self.callbacks),
         )
-        before = len(self._history.loss)
+        before, seen_before = len(self._history.loss), len(self._history.validation_loss)
+        rates = settings.dropouts(self)
         try:
             fit(
-                self._model,
+                Dropping(self._model, rates) if any(rates) else self._model,
                 cast(Any, X),
                 cast(Any, y),
                 loss=settings.loss_of(self),
                 optimizer=self._optimizer,
                 epochs=epochs,
                 batch_size=None if searches else batch,
+                dtype=settings.dtype_of(self),
                 # The order within one batch makes no difference but for rounding.
                 shuffle=bool(self.shuffle) and steps > 1,
                 seed=seed,
                 sample_weight=cast(Any, weights),
-                validation=None if held is None else held[:2],
+                validation=cast(Any, None if held is None else held[:2]),
                 progress=Progress(before + epochs) if self.verbose else False,
                 callback=watch,
                 history=self._history,
             )
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=3)
-        self._keep(watch, before, len(X))
+        self._keep(watch, before, seen_before, len(X))
         ended = watch.enough or (isinstance(self._optimizer, LBFGS) and self._optimizer.converged)
         if not (partial or ended) and len(self._history.loss) - before == epochs:
             warnings.warn(
@@ -211,7 +259,7 @@ class Network(BaseEstimator):  # type: ignore[misc]
                 stacklevel=3,
             )
 
-    def _keep(self, watch: Watch, before: int, rows: int) -> None:
+    def _keep(self, watch: Watch, before: int, seen_before: int, rows: int) -> None:
         """What is known after training."""
         watch.restore()
         done = len(self._history.loss) - before
@@ -220,14 +268,15 @@ class Network(BaseEstimator):  # type: ignore[misc]
         self.loss_curve_ = list(self._history.loss)
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else float("nan")
         self.best_loss_ = min(self.loss_curve_, default=float("nan"))
-        stopped = bool(watch.scores)
-        self.validation_scores_ = watch.scores if stopped else None
-        self.validation_loss_curve_ = list(self._history.validation_loss) if stopped else None
-        self.best_validation_score_ = watch.best if stopped else None
+        looked = bool(watch.scores)
+        self.validation_scores_ = watch.scores if looked else None
+        curve = self._history.validation_loss[seen_before:]
+        self.validation_loss_curve_ = curve if looked else None
+        self.best_validation_score_ = watch.best_score if looked else None
 
     def _split(
         self, X: Numbers, y: NDArray[Any], weights: Numbers | None
-    ) -> tuple[Numbers, NDArray[Any], Numbers | None, tuple[Any, ...]]:
+    ) -> tuple[Numbers, NDArray[Any], Numbers | None, Held]:
         """The rows to train on, and those held back."""
         held = max(1, round(self.validation_fraction * len(X)))
         if len(X) - held < 1:

@@ -23,6 +23,16 @@ def _has_probabilities(estimator: Any) -> bool:
     return True
 
 
+def _codes(y: NDArray[Any], classes: NDArray[Any], whose: str) -> NDArray[np.int64]:
+    """The place of each row's class among the classes."""
+    places = {name: place for place, name in enumerate(classes.tolist())}
+    kinds, which = np.unique(y, return_inverse=True)
+    unseen = [name for name in kinds.tolist() if name not in places]
+    if unseen:
+        raise ValueError(f"{whose} the classes {unseen}, which are not among {list(places)}")
+    return np.array([places[name] for name in kinds.tolist()], dtype=np.int64)[which]
+
+
 class MLPClassifier(ClassifierMixin, Network):  # type: ignore[misc]
     """A multilayer perceptron for classes, trained natively.
 
@@ -60,7 +70,8 @@ class MLPClassifier(ClassifierMixin, Network):  # type: ignore[misc]
     tol, n_iter_no_change : float, int
         After more than so many epochs without getting better by `tol`, training ends.
     verbose : bool
-        Whether to print a line an epoch.
+        Whether to print a line an epoch, with a bar where a terminal has room for it: there is no
+        `progress` beside it.
     warm_start : bool
         Whether `fit` goes on from the weights of the last one.
     momentum, nesterovs_momentum : float, bool
@@ -75,6 +86,12 @@ class MLPClassifier(ClassifierMixin, Network):  # type: ignore[misc]
     class_weight : dict, "balanced" or None
         From class to weight, 1 where it is not told; ``"balanced"`` gives each class of the rows
         (in `partial_fit`: of these rows) the same weight in all.
+    dropout : float or sequence of float
+        The probability that training sets an output of a hidden layer to 0, less than 1; a
+        sequence has one a hidden layer. What is dropped is drawn anew every epoch, from
+        `random_state`. Predictions and scores drop nothing. Not with ``"lbfgs"``.
+    dtype : {"float64", "float32"}
+        What a training step computes rows in; see `gradtape.fit`. Not with ``"lbfgs"``.
 
     Attributes
     ----------
@@ -84,7 +101,8 @@ class MLPClassifier(ClassifierMixin, Network):  # type: ignore[misc]
     loss_curve_, loss_, best_loss_ : list of float, float, float
         The mean loss of each epoch, of the last, and the smallest.
     validation_scores_, validation_loss_curve_, best_validation_score_
-        The same of the rows held back, ``None`` where there are none.
+        Score and mean loss after each epoch of the last `fit`, and the best score, of the
+        validation data or the rows held back; ``None`` where there were none.
     n_iter_, t_, n_layers_, n_outputs_, n_features_in_ : int
         Epochs, rows trained on, layers with that of the inputs, outputs, columns.
     feature_names_in_ : ndarray of str
@@ -126,6 +144,8 @@ class MLPClassifier(ClassifierMixin, Network):  # type: ignore[misc]
         n_iter_no_change: int = 10,
         callbacks: Any = None,
         class_weight: Any = None,
+        dropout: Any = 0.0,
+        dtype: Any = "float64",
     ) -> None:
         super().__init__(
             hidden_layer_sizes,
@@ -152,10 +172,14 @@ class MLPClassifier(ClassifierMixin, Network):  # type: ignore[misc]
             epsilon=epsilon,
             n_iter_no_change=n_iter_no_change,
             callbacks=callbacks,
+            dropout=dropout,
+            dtype=dtype,
         )
         self.class_weight = class_weight
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPClassifier":
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, validation_data: Any = None
+    ) -> "MLPClassifier":
         """Train on rows and their classes.
 
         Parameters
@@ -165,6 +189,11 @@ class MLPClassifier(ClassifierMixin, Network):  # type: ignore[misc]
             Classes, numbers or strings.
         sample_weight : (m,) array-like, optional
             None negative. A row of weight 0 is as none; one of weight 2 as two.
+        validation_data : (X, y), optional
+            Looked at after each epoch, never trained on: `validation_loss_curve_` and
+            `validation_scores_` tell what was seen. With ``early_stopping=True`` they take the
+            place of rows held back. A pipeline does not scale them: give them as the network
+            gets its rows.
 
         Returns
         -------
@@ -178,12 +207,16 @@ class MLPClassifier(ClassifierMixin, Network):  # type: ignore[misc]
         """
         self._check_parameters()
         goes_on = self._goes_on()
-        X, y, weights = self._rows(X, y, sample_weight, reset=not goes_on)
+        X, y, weights = self._weighted(*self._rows(X, y, reset=not goes_on), sample_weight)
+        classes: NDArray[Any] = self.classes_ if goes_on else np.unique(y)
+        codes = _codes(y, classes, "fit with warm_start=True got")
+        seen = self._seen(validation_data)
+        if seen is not None:
+            seen = seen[0], _codes(seen[1], classes, "validation_data has")
         if not goes_on:
-            self.classes_ = np.unique(y)
-            self._start(X.shape[1], max(2, len(self.classes_)))
-        codes = self._codes(y, "fit with warm_start=True")
-        self._train(X, codes, self._with_classes(codes, weights), partial=False)
+            self.classes_: NDArray[Any] = classes
+            self._start(X.shape[1], max(2, len(classes)))
+        self._train(X, codes, self._with_classes(codes, weights), seen=seen)
         return self
 
     @available_if(Network._steps_on_batches)  # type: ignore[untyped-decorator, unused-ignore]
@@ -213,7 +246,7 @@ class MLPClassifier(ClassifierMixin, Network):  # type: ignore[misc]
         first = not hasattr(self, "_model")
         if first and classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
-        X, y, weights = self._rows(X, y, sample_weight, reset=first)
+        X, y, weights = self._weighted(*self._rows(X, y, reset=first), sample_weight)
         if first:
             self.classes_ = np.unique(classes)
         elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
@@ -221,7 +254,7 @@ class MLPClassifier(ClassifierMixin, Network):  # type: ignore[misc]
                 f"classes={list(classes)} is not the same as on last call to partial_fit, was: "
                 f"{self.classes_.tolist()}"
             )
-        codes = self._codes(y, "partial_fit")
+        codes = _codes(y, self.classes_, "partial_fit got")
         if first:
             self._start(X.shape[1], max(2, len(self.classes_)))
         self._train(X, codes, self._with_classes(codes, weights), partial=True)
@@ -240,26 +273,10 @@ class MLPClassifier(ClassifierMixin, Network):  # type: ignore[misc]
                     f"class_weight of {name!r} must be a finite number from 0, not {weight!r}"
                 )
 
-    def _rows(
-        self, X: Any, y: Any, sample_weight: Any, reset: bool
-    ) -> tuple[Numbers, NDArray[Any], Numbers | None]:
+    def _rows(self, X: Any, y: Any, reset: bool) -> tuple[Numbers, NDArray[Any]]:
         X, y = validate_data(self, X, y, reset=reset, dtype=np.float64)
         check_classification_targets(y)
-        weights = self._weights(X, sample_weight)
-        if weights is None:
-            return X, y, None
-        # Before batches are cut, so that a row of weight 0 is as none.
-        kept = weights > 0
-        return X[kept], y[kept], weights[kept]
-
-    def _codes(self, y: NDArray[Any], where: str) -> NDArray[np.int64]:
-        known = np.isin(y, self.classes_)
-        if not known.all():
-            unseen = np.unique(y[~known]).tolist()
-            raise ValueError(
-                f"{where} got the classes {unseen}, which are not among {self.classes_.tolist()}"
-            )
-        return np.searchsorted(self.classes_, y).astype(np.int64)
+        return X, y
 
     def _with_classes(self, codes: NDArray[np.int64], weights: Numbers | None) -> Numbers | None:
         """The weights of the rows times those of their classes."""

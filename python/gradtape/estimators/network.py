@@ -1,7 +1,6 @@
 """The network inside an estimator, and its outputs for arrays."""
 
 from collections.abc import Callable, Sequence
-from random import Random
 from typing import Any
 
 import numpy as np
@@ -12,86 +11,71 @@ from gradtape._core import Value
 from gradtape.compiling import compile
 from gradtape.errors import GradtapeError
 from gradtape.functions import no_grad
-from gradtape.nn import MLP, Layer, Module
-from gradtape.stepping import Programs
+from gradtape.nn import MLP, Dropout, Module
 
 Activation = str | Callable[[Any], Any]
 Numbers = NDArray[np.float64]
 
 
-class Mixed(Module):
-    """Dense layers of which some have an activation of the user's own.
-
-    Parameters
-    ----------
-    sizes : sequence of int
-        The number of inputs, then the number of outputs of every layer.
-    activations : sequence of str or callable
-        One a layer. A callable takes one Value and gives one.
-    seed : int
-    """
-
-    def __init__(self, sizes: Sequence[int], activations: Sequence[Activation], seed: int) -> None:
-        random = Random(seed)
-        self.layers = tuple(
-            Layer(
-                n,
-                k,
-                activation if isinstance(activation, str) else "linear",
-                init="glorot",
-                seed=random,
-                name=f"layer{i + 1}",
-            )
-            for i, (n, k, activation) in enumerate(
-                zip(sizes[:-1], sizes[1:], activations, strict=True)
-            )
-        )
-        self.activations = tuple(activations)
-        self.programs: Programs | None = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "programs": None}
-
-    def parameters(self) -> list[Value]:
-        """The parameters of every layer in turn."""
-        return [p for layer in self.layers for p in layer.parameters()]
-
-    def batch(self, rows: Sequence[Any], *, logits: bool = False) -> list[list[Value]]:
-        """The outputs for each row; with `logits`, those before a final softmax."""
-        return [self._row(row, logits) for row in rows]
-
-    def __call__(self, row: Any) -> list[Value]:
-        """The outputs for one row."""
-        return self._row(row, False)
-
-    def _row(self, row: Any, logits: bool) -> list[Value]:
-        values: Any = row
-        for layer, activation in zip(self.layers, self.activations, strict=True):
-            last = layer is self.layers[-1]
-            values = layer.logits(values) if last and logits else layer(values)
-            if not isinstance(activation, str):
-                values = [activation(value) for value in values]
-        return list(values)
-
-
-def network(sizes: Sequence[int], activations: Sequence[Activation], seed: int) -> MLP | Mixed:
-    """A network with Glorot's weights; one native call a row where every activation has a name.
+def network(sizes: Sequence[int], activations: Sequence[Activation], seed: int) -> MLP:
+    """A network with Glorot's weights.
 
     Examples
     --------
     >>> network([4, 8, 2], ["tanh", "linear"], 0)
     MLP(4 → 8 tanh → 2 linear, 58 parameters)
     """
-    names = [a for a in activations if isinstance(a, str)]
-    if len(names) == len(activations):
-        return MLP(sizes, names, init="glorot", seed=seed)
-    return Mixed(sizes, activations, seed)
+    return MLP(sizes, activations, init="glorot", seed=seed)
+
+
+class Dropping(Module):
+    """A network with a dropout after each hidden layer, for as long as it is trained.
+
+    Its parameters are the network's own, which itself never drops anything: so predictions need
+    not know, and a dropout may change between trainings.
+
+    Parameters
+    ----------
+    model : MLP
+    rates : sequence of float
+        One a hidden layer.
+
+    Examples
+    --------
+    >>> model = network([2, 3, 1], ["tanh", "linear"], 0)
+    >>> Dropping(model, [0.5])([1.0, 2.0])[0].data == model([1.0, 2.0])[0].data
+    True
+    """
+
+    def __init__(self, model: MLP, rates: Sequence[float]) -> None:
+        self.model = model
+        self.dropouts = tuple(map(Dropout, rates))
+
+    def parameters(self) -> list[Value]:
+        """The network's."""
+        return self.model.parameters()
+
+    def batch(self, rows: Sequence[Any], *, logits: bool = False) -> list[list[Value]]:
+        """The outputs for each row; with `logits`, those before a final softmax."""
+        if not any(dropout.training for dropout in self.dropouts):
+            return self.model.batch(rows, logits=logits)
+        return [self._row(row, logits) for row in rows]
+
+    def __call__(self, row: Any) -> list[Value]:
+        """The outputs for one row."""
+        return self.batch([row])[0]
+
+    def _row(self, row: Any, logits: bool) -> list[Value]:
+        *hidden, last = self.model.layers
+        for layer, dropout in zip(hidden, self.dropouts, strict=True):
+            row = dropout(layer(row))
+        return last.logits(row) if logits else last(row)
 
 
 class Forward:
     """A network's outputs for arrays, replayed natively: from (m, n) to (m, k)."""
 
-    def __init__(self, model: MLP | Mixed, logits: bool) -> None:
+    def __init__(self, model: MLP, logits: bool) -> None:
         self._model, self._logits = model, logits
 
         def outputs(x: Any) -> Any:
@@ -112,7 +96,7 @@ class Forward:
         return outputs
 
 
-def coefficients(model: MLP | Mixed) -> tuple[list[Numbers], list[Numbers]]:
+def coefficients(model: MLP) -> tuple[list[Numbers], list[Numbers]]:
     """The weights of each layer, (inputs, outputs), and its biases, (outputs,).
 
     Examples

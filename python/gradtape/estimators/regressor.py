@@ -13,6 +13,11 @@ from gradtape.estimators.base import Network
 from gradtape.estimators.network import Numbers
 
 
+def _width(y: NDArray[Any]) -> int:
+    """How many numbers a row has."""
+    return 1 if y.ndim == 1 else int(y.shape[1])
+
+
 class MLPRegressor(RegressorMixin, Network):  # type: ignore[misc]
     """A multilayer perceptron for one or several numbers a row, trained natively.
 
@@ -20,7 +25,8 @@ class MLPRegressor(RegressorMixin, Network):  # type: ignore[misc]
     ----------
     hidden_layer_sizes, activation, solver, alpha, batch_size, learning_rate, learning_rate_init, \
 power_t, max_iter, shuffle, random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, \
-early_stopping, validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change, callbacks
+early_stopping, validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change, callbacks, \
+dropout, dtype
         As in `MLPClassifier`.
     loss : str or callable
         ``"squared_error"`` (half of it, as in scikit-learn), ``"absolute_error"``, any other of
@@ -49,7 +55,9 @@ n_features_in_, feature_names_in_
         tags.target_tags.multi_output = True
         return tags
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPRegressor":
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, validation_data: Any = None
+    ) -> "MLPRegressor":
         """Train on rows and their numbers.
 
         Parameters
@@ -58,6 +66,8 @@ n_features_in_, feature_names_in_
         y : (m,) or (m, k) array-like
         sample_weight : (m,) array-like, optional
             None negative. A row of weight 0 is as none; one of weight 2 as two.
+        validation_data : (X, y), optional
+            As in `MLPClassifier.fit`.
 
         Returns
         -------
@@ -69,7 +79,7 @@ n_features_in_, feature_names_in_
         TypeError, ValueError
             If the data or a parameter is wrong, before anything is trained.
         """
-        return self._fit(X, y, sample_weight, goes_on=self._goes_on(), partial=False)
+        return self._fit(X, y, sample_weight, validation_data, goes_on=self._goes_on())
 
     @available_if(Network._steps_on_batches)  # type: ignore[untyped-decorator, unused-ignore]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPRegressor":
@@ -88,29 +98,40 @@ n_features_in_, feature_names_in_
         return self._fit(X, y, sample_weight, goes_on=hasattr(self, "_model"), partial=True)
 
     def _fit(
-        self, X: Any, y: Any, sample_weight: Any, goes_on: bool, partial: bool
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        validation_data: Any = None,
+        *,
+        goes_on: bool,
+        partial: bool = False,
     ) -> "MLPRegressor":
         self._check_parameters()
-        X, y = validate_data(
-            self, X, y, reset=not goes_on, dtype=np.float64, multi_output=True, y_numeric=True
-        )
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        y = y.astype(np.float64, copy=False)
-        weights = self._weights(X, sample_weight)
-        if weights is not None:
-            # Before batches are cut, so that a row of weight 0 is as none.
-            kept = weights > 0
-            X, y, weights = X[kept], y[kept], weights[kept]
-        outputs = 1 if y.ndim == 1 else y.shape[1]
-        if not goes_on:
-            self._start(X.shape[1], outputs)
-        elif outputs != self.n_outputs_:
+        X, y, weights = self._weighted(*self._rows(X, y, reset=not goes_on), sample_weight)
+        outputs = _width(y)
+        if goes_on and outputs != self.n_outputs_:
             raise ValueError(
                 f"y has {outputs} numbers a row, the network was trained for {self.n_outputs_}"
             )
-        self._train(X, y, weights, partial)
+        seen = self._seen(validation_data)
+        if seen is not None and _width(seen[1]) != outputs:
+            raise ValueError(
+                f"validation_data: y has {_width(seen[1])} numbers a row, that of the training "
+                f"{outputs}"
+            )
+        if not goes_on:
+            self._start(X.shape[1], outputs)
+        self._train(X, y, weights, partial=partial, seen=seen)
         return self
+
+    def _rows(self, X: Any, y: Any, reset: bool) -> tuple[Numbers, NDArray[Any]]:
+        X, y = validate_data(
+            self, X, y, reset=reset, dtype=np.float64, multi_output=True, y_numeric=True
+        )
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        return X, y.astype(np.float64, copy=False)
 
     def _validation_score(self, X: Numbers, y: NDArray[Any], weights: Numbers | None) -> float:
         outputs = self._forward(X)

@@ -6,16 +6,19 @@ from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
+import numpy as np
+
 from gradtape import losses, optim
 from gradtape._core import Value, activations
+from gradtape.choosing import OPTIMIZERS
 from gradtape.errors import nearest
 from gradtape.estimators.network import Activation
 
 # The names that scikit-learn has for what gradtape calls otherwise.
 ACTIVATIONS = {"identity": "linear", "logistic": "sigmoid"}
 LOSSES = {"log_loss": "categorical_cross_entropy", "squared_error": "squared_loss"}
-SOLVERS = ("sgd", "adam", "adamw", "rmsprop", "adagrad", "lbfgs")
 RATES = ("constant", "invscaling", "adaptive", "cosine")
+DTYPES = ("float64", "float32")
 
 
 def number(estimator: Any, name: str, low: float, high: float = math.inf) -> float:
@@ -76,6 +79,65 @@ def hidden(estimator: Any) -> list[int]:
     if isinstance(given, str) or not hasattr(given, "__iter__"):
         raise TypeError(f"{who} must be an integer or a sequence of integers, not {given!r}")
     return [_whole(count, f"{who}, layer {i + 1},") for i, count in enumerate(given)]
+
+
+def dropouts(estimator: Any) -> list[float]:
+    """The rate of the dropout after each hidden layer.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> dropouts(SimpleNamespace(hidden_layer_sizes=(8, 4), dropout=0.5, solver="adam"))
+    [0.5, 0.5]
+    >>> dropouts(SimpleNamespace(hidden_layer_sizes=(8, 4), dropout=[0.5, 0], solver="adam"))
+    [0.5, 0.0]
+    """
+    given, layers = estimator.dropout, len(hidden(estimator))
+    who = f"dropout of {type(estimator).__name__}"
+    several = hasattr(given, "__iter__") and not isinstance(given, str)
+    rates = list(given) if several else [given] * layers
+    if len(rates) != layers:
+        raise ValueError(
+            f"{who} must be one rate for all hidden layers, or {layers}, one for each, "
+            f"not {len(rates)}"
+        )
+    # One rate is looked at also where no layer takes it.
+    for i, rate in enumerate(rates if several else [given]):
+        where = f"{who}, layer {i + 1}," if several else who
+        if isinstance(rate, bool) or not isinstance(rate, Real):
+            raise TypeError(f"{where} must be a number, not {type(rate).__name__} {rate!r}")
+        if not 0.0 <= float(rate) < 1.0:
+            raise ValueError(f"{where} must be from 0 on and less than 1, not {rate!r}")
+    if any(rates) and estimator.solver == "lbfgs":
+        raise ValueError(
+            f"{who} must be 0 with solver='lbfgs', which compares losses: a dropout gives another "
+            "one every time"
+        )
+    return [float(rate) for rate in rates]
+
+
+def dtype_of(estimator: Any) -> str:
+    """The name of what a step computes rows in.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> dtype_of(SimpleNamespace(dtype=np.float32, solver="adam"))
+    'float32'
+    """
+    given = estimator.dtype
+    who = f"dtype of {type(estimator).__name__}"
+    try:
+        name = str(np.dtype(given).name)
+    except TypeError:
+        name = ""
+    if name not in DTYPES:
+        raise ValueError(f"unknown {who} {given!r}; {nearest(given, DTYPES)}")
+    if name == "float32" and estimator.solver == "lbfgs":
+        raise ValueError(
+            f"{who} must be 'float64' with solver='lbfgs', whose search needs the last digits"
+        )
+    return name
 
 
 def layer_activations(given: Any, layers: int) -> list[Activation]:
@@ -221,5 +283,5 @@ def optimizer_of(
         other = optim.RMSprop if solver == "rmsprop" else optim.Adagrad
         return other(parameters, rate, epsilon=number(estimator, "epsilon", 0.0))
     raise ValueError(
-        f"unknown solver {solver!r} of {type(estimator).__name__}; {nearest(solver, SOLVERS)}"
+        f"unknown solver {solver!r} of {type(estimator).__name__}; {nearest(solver, OPTIMIZERS)}"
     )

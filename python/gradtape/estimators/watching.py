@@ -41,7 +41,10 @@ class Watch:
     tol, patience : float, int
         After more than `patience` epochs that are not better by `tol`, it is enough.
     score : callable, optional
-        Of the validation rows; the training loss is watched where there is none.
+        Of the validation rows.
+    score_decides : bool
+        Whether it is the score that gets better, and whose best parameters are kept; else it is
+        the training loss.
     adaptive : bool
     callbacks : sequence of callable
     """
@@ -53,28 +56,31 @@ class Watch:
         tol: float,
         patience: int,
         score: Callable[[], float] | None,
+        score_decides: bool,
         adaptive: bool,
         callbacks: Sequence[Callback],
     ) -> None:
         self._parameters, self._optimizer = parameters, optimizer
         self._tol, self._patience, self._stale = tol, patience, 0
-        self._score, self._adaptive, self._callbacks = score, adaptive, callbacks
+        self._score, self._decides = score, score_decides
+        self._adaptive, self._callbacks = adaptive, callbacks
         self.scores: list[float] = []
-        self.best, self.enough = -float("inf"), False
+        self._best, self.best_score, self.enough = -float("inf"), -float("inf"), False
         self._best_parameters: list[float] | None = None
 
     def __call__(self, epoch: int, history: History) -> bool:
         """Look at an epoch; whether training ends."""
-        if self._score is None:
-            measure = -history.loss[-1]
-        else:
-            measure = self._score()
-            self.scores.append(measure)
+        measure = -history.loss[-1]
+        if self._score is not None:
+            self.scores.append(self._score())
+            # A score of nan is no best.
+            self.best_score = max(self.best_score, self.scores[-1])
+            measure = self.scores[-1] if self._decides else measure
         # `not >` and not `<`: a score of nan is no progress.
-        self._stale = 0 if measure >= self.best + self._tol else self._stale + 1
-        if measure > self.best:
-            self.best = measure
-            if self._score is not None:
+        self._stale = 0 if measure >= self._best + self._tol else self._stale + 1
+        if measure > self._best:
+            self._best = measure
+            if self._decides:
                 self._best_parameters = _core.data(self._parameters)
         ends = [callback(epoch, history) is True for callback in self._callbacks]
         if self._stale > self._patience:
