@@ -1,11 +1,12 @@
 """Training against its peers: ``python benches/training.py [--only NAME] [--threads 1,2]``.
 
 Dense layers, convolutions and an LSTM with cross-entropy by Adam, in 64 bits, and gradtape and
-JAX's scan in 32 too: the same data, start, batches and order (scikit-learn draws its own). Prints one table a work: the least time of an epoch
-over many rounds in which the contenders take turns, its ratio to gradtape's, the first epoch's with
-what goes before it (conversion, recording, compiling), operations a second in the matrix products,
-and the accuracy. Then a table of both MLPClassifiers: a whole fit, and the classes of all rows. A
-peer that is not installed is named and left out.
+JAX's scan in 32 too: the same data, start, batches and order (scikit-learn draws its own). Prints
+one table a work: the least time of an epoch over many rounds in which the contenders take turns,
+its ratio to gradtape's in the same precision, the first epoch's with what goes before it
+(conversion, recording, compiling), operations a second in the matrix products, and the accuracy.
+Then a table of both MLPClassifiers: a whole fit, and the classes of all rows. A peer that is not
+installed is named and left out.
 """
 
 import argparse
