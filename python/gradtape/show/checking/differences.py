@@ -14,6 +14,8 @@ EPS = sys.float_info.epsilon
 # does.
 RATIO = 0.2679491924311227
 ORDERS = 5
+# How many smaller steps have to bear a step out.
+WITNESSES = 3
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ def difference(
             return _judged(steps, step)
     if not steps:
         return _one_sided(f, x, centre, eps)
-    steps = _coarse(steps, centre)
+    steps = _borne_out(_coarse(steps, centre))
     best = _best(steps)
     if best.error > 1e-7 * abs(best.value) and not _steep(steps):
         # A function whose value dwarfs its slope: larger steps drown less in its rounding.
@@ -124,7 +126,7 @@ def difference(
         # They must agree with what the others know, lest they step over all that the function does.
         better = [
             step
-            for step in _straight(larger)
+            for step in _straight(_borne_out(larger))
             if step.error < 0.1 * best.error and abs(step.value - best.value) <= best.error
         ]
         if better:
@@ -184,9 +186,36 @@ def _settled(steps: list[_Step], claimed: float | None, enough: float) -> bool:
     if claimed == 0.0 and abs(step.value) <= 2 * step.noise and step.error <= 4 * step.noise:
         # Unless larger steps, less drowned in rounding, saw a slope.
         return not _bent(steps) and all(abs(s.value) <= 10 * s.error for s in steps)
-    if step.error > max(enough, 1e-7 * abs(step.value)) or _bent(steps):
+    if not _small(step, enough) or _bent(steps):
         return False
-    return claimed is None or abs(claimed - step.value) <= 3 * step.error + 1e-8 * abs(claimed)
+    if claimed is not None:
+        return abs(claimed - step.value) <= 3 * step.error + 1e-8 * abs(claimed)
+    # Nothing else speaks for the value, so the step before must have had it.
+    return len(steps) > 1 and _small(steps[-2], enough) and _apart(steps[-2], step) <= 0
+
+
+def _small(step: _Step, enough: float) -> bool:
+    return step.error <= max(enough, 1e-7 * abs(step.value))
+
+
+def _apart(one: _Step, other: _Step) -> float:
+    """How much farther two steps are apart than their errors allow."""
+    return abs(one.value - other.value) - one.error - other.error
+
+
+def _borne_out(steps: list[_Step]) -> list[_Step]:
+    """The steps with errors that the smaller ones do not contradict.
+
+    An extrapolation is said to be off by what it moved last. Now and then it moves by next to
+    nothing while it is still far off: the steps that come next show that, as truncation is less
+    in them.
+    """
+    found = []
+    for i, step in enumerate(steps):
+        witnesses = [x for x in steps[i + 1 : i + 1 + WITNESSES] if x.error < 0.1 * abs(x.value)]
+        apart = max((_apart(step, other) for other in witnesses), default=0.0)
+        found.append(replace(step, error=step.error + apart) if apart > 0 else step)
+    return found
 
 
 def _coarse(steps: list[_Step], centre: float) -> list[_Step]:
