@@ -185,7 +185,7 @@ def test_help_and_errors_load_nothing_heavy():
     script = (
         "import sys\n"
         "from gradtape.cli import main\n"
-        "try: main(['--help'])\n"
+        "try: main(['train', '--help'])\n"
         "except SystemExit: pass\n"
         "main(['train', 'nowhere.csv', '--target', 'x'])\n"
         "print(*sorted({'numpy', 'matplotlib', 'tqdm'} & set(sys.modules)), file=sys.stderr)\n"

@@ -3,15 +3,16 @@
 import math
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 import gradtape._core as _core
 from gradtape._core import Value
 from gradtape.errors import nearest
 from gradtape.optim.optimizer import checked_parameters, checked_setting
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = ["LBFGS"]
 
@@ -176,17 +177,18 @@ class _Search:
     """What a search hands scipy, and the parameters after the last iteration."""
 
     def __init__(self, optimizer: LBFGS, evaluate: Evaluate, after: After) -> None:
+        import numpy as np  # when it is first needed
+
         self.kept = np.array(_core.data(optimizer.parameters))
         self._optimizer, self._evaluate, self._after = optimizer, evaluate, after
         self.iterations = 0
         self._at, self._loss, self._rest = self.kept, 0.0, None
 
-    def value_and_gradient(self, x: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    def value_and_gradient(self, x: "NDArray[np.float64]") -> "tuple[float, NDArray[np.float64]]":
         decay = self._optimizer.weight_decay
         _core.assign(self._optimizer.parameters, x.tolist())
         self._loss, self._rest, found = self._evaluate()
-        gradient = np.array(found)
-        if not (math.isfinite(self._loss) and np.isfinite(gradient).all()):
+        if not (math.isfinite(self._loss) and all(map(math.isfinite, found))):
             what = "loss" if not math.isfinite(self._loss) else "gradient"
             raise ValueError(
                 f"the {what} is not finite in iteration {self.iterations + 1} of L-BFGS; columns "
@@ -194,10 +196,10 @@ class _Search:
                 "before"
             )
         self._at = x.copy()
-        return self._loss + 0.5 * decay * float(x @ x), gradient + decay * x
+        return self._loss + 0.5 * decay * float(x @ x), decay * x + found
 
-    def ended(self, x: NDArray[np.float64]) -> None:
-        if not np.array_equal(x, self._at):
+    def ended(self, x: "NDArray[np.float64]") -> None:
+        if (x != self._at).any():
             self.value_and_gradient(x)
         self.kept = x.copy()
         self.iterations += 1
