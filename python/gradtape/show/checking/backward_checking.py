@@ -11,9 +11,13 @@ from gradtape.show.checking.diagnosing import Evidence, explained, told_alone
 from gradtape.show.checking.gradients import Array, Parameters, assigned
 from gradtape.show.checking.measuring import PREDICTIONS, Measured, Run
 from gradtape.show.checking.nested import rebuilt
-from gradtape.show.checking.network import Network, recognised
+from gradtape.show.checking.network import Network
+from gradtape.show.checking.recognising import STEPS, Budget, recognised
 
 __all__ = ["check_backward"]
+
+# What it takes of the budget to hold a network against the gradients.
+READING = 100
 
 
 def check_backward(
@@ -107,12 +111,18 @@ def check_backward(
     if not run.finite():
         return BackwardReport([], [f"the loss is {run.value} here"], complete=False)
     measured = Measured(run, got, entries)
-    network = _network(run, measured)
+    budget = Budget()
+    network = _network(run, measured, budget)
     evidence = _evidence(run, measured, got, network)
     lines = _lines(evidence, network, measured, told)
     if note:
         notes.insert(0, note)
-    if network is None and any(not line.ok for line in lines):
+    if network is None and budget.spent:
+        notes.append(
+            f"note: which layer is which could not be found out in {STEPS:,} steps, so each "
+            "gradient was judged by itself"
+        )
+    elif network is None and any(not line.ok for line in lines):
         large = run.exact_outputs[-1].size > PREDICTIONS
         why = "the batch is large: give fewer rows" if large else "these are not dense layers"
         notes.append(f"note: {why}, so each gradient was judged by itself")
@@ -137,24 +147,25 @@ def _copied(x: Any) -> Any:
     return rebuilt(x, lambda leaf: leaf.copy() if isinstance(leaf, np.ndarray) else leaf)
 
 
-def _network(run: Run, measured: Measured) -> Network | None:
+def _network(run: Run, measured: Measured, budget: Budget) -> Network | None:
     """The dense layers, if reading the activations so gives the gradients that were measured."""
-    activations = run.activations()
+    activations, adjoint = run.activations(), None
     if activations is None:
         return None
-    for tried, (layers, rows_first) in enumerate(recognised(run.exact, activations, run.along)):
-        if tried == 20:
-            break
-        adjoint = run.by_prediction()
+    for layers, rows_first in recognised(run.exact, activations, run.reached(), run.along, budget):
+        adjoint = run.by_prediction() if adjoint is None else adjoint
         if adjoint is None:
             return None
-        adjoint = adjoint.T if rows_first else adjoint.reshape(layers[-1].after.shape)
-        if adjoint.shape != layers[-1].after.shape:
+        shape = layers[-1].after.shape
+        turned = adjoint.T if rows_first else adjoint.reshape(shape)
+        if turned.shape != shape:
             continue
-        network = Network(layers, rows_first, adjoint)
-        found = network.gradients()
-        if all(measured.agrees(i, found[i].reshape(x.shape)) for i, x in _numbered(run.exact)):
+        network = Network(layers, rows_first, turned)
+        gradients = network.gradients()
+        if all(measured.agrees(i, gradients[i].reshape(x.shape)) for i, x in _numbered(run.exact)):
             return network
+        if not budget.take(READING):
+            return None
     return None
 
 

@@ -104,6 +104,20 @@ class Run:
         X = np.asarray(self.X, dtype=np.float64)
         return found if _same(found[0], X) and len(found) > 1 else [X, *found]
 
+    def reached(self) -> list[int | None]:
+        """The first of `activations` that each parameter changes; None if it changes none."""
+        found: list[int | None] = []
+        offset = 1 if self._without_input() else 0
+        for i, array in enumerate(self.exact.arrays):
+            arrays = list(self.exact.arrays)
+            # Far more than rounding, in no direction that the network may be blind to.
+            arrays[i] = array + 1e-2 * np.random.default_rng(i).normal(size=array.shape)
+            with np.errstate(all="ignore"):
+                pairs = zip(self.exact_outputs, self.outputs(arrays), strict=True)
+                changed = [not _same(one, other) for one, other in pairs]
+            found.append(changed.index(True) + offset if any(changed) else None)
+        return found
+
     def by_prediction(self) -> Array | None:
         """The derivative of the loss by each number of the prediction."""
         prediction = np.asarray(self.exact_outputs[-1], dtype=np.float64)
