@@ -154,7 +154,8 @@ class Evidence:
 def told_alone(evidence: Evidence, i: int) -> Finding:
     """Why a gradient is wrong, judged by the right ones alone."""
     if i not in evidence.alone:
-        evidence.alone[i] = _told_alone(evidence, i)
+        with np.errstate(all="ignore"):  # squares of large gradients may be beyond all numbers
+            evidence.alone[i] = _told_alone(evidence, i)
     return evidence.alone[i]
 
 

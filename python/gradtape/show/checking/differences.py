@@ -122,7 +122,9 @@ def difference(
     if best.error > 1e-7 * abs(best.value) and not _steep(steps):
         # A function whose value dwarfs its slope: larger steps drown less in its rounding.
         start = max(abs(x), 1.0) * 1e6
-        larger = list(_steps(f, x, centre, start, start * 1e-6, noise, eps))
+        # The last of them, too, have smaller ones to bear them out.
+        least = start * 1e-6 * RATIO**WITNESSES
+        larger = list(_steps(f, x, centre, start, least, noise, eps))
         # They must agree with what the others know, lest they step over all that the function does.
         better = [
             step
@@ -198,9 +200,9 @@ def _small(step: _Step, enough: float) -> bool:
     return step.error <= max(enough, 1e-7 * abs(step.value))
 
 
-def _apart(one: _Step, other: _Step) -> float:
-    """How much farther two steps are apart than their errors allow."""
-    return abs(one.value - other.value) - one.error - other.error
+def _apart(step: _Step, smaller: _Step) -> float:
+    """How much farther two steps are apart than the first's error and the other's rounding."""
+    return abs(step.value - smaller.value) - step.error - smaller.noise
 
 
 def _borne_out(steps: list[_Step]) -> list[_Step]:
