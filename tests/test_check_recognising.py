@@ -163,7 +163,7 @@ def test_what_is_not_found_out_is_said(activation: str, budgets: list[Budget]) -
     assert report, str(report)
     assert budgets[-1].spent
     text = "could not be found out in 5,000 steps, so each gradient was judged by itself"
-    assert [text in note for note in report.notes] == [True]
+    assert any(text in note for note in report.notes)
     right = net.backward
 
     def wrong(*given: Any) -> list[Array]:
@@ -175,4 +175,4 @@ def test_what_is_not_found_out_is_said(activation: str, budgets: list[Budget]) -
     report = net.check()
     assert [line.name for line in report.wrong] == ["b8"]
     assert "the wrong sign" in report["b8"].cause
-    assert [text in note for note in report.notes] == [True]
+    assert any(text in note for note in report.notes)
